@@ -1,0 +1,92 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// Who may import whom is the architecture: modules import downward only (see README, "The tree").
+// Every dependency has its reason in Sources/EventLog/EventLog.docc/Dependencies.md.
+
+/// Language mode 6 brings complete concurrency checking; warnings are errors in our targets, never in dependencies'.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+/// A processor is one executable of its own under `processors/`; it never imports another one.
+func processor(_ name: String, _ more: [Target.Dependency] = []) -> [Target] {
+    [
+        .executableTarget(
+            name: name, dependencies: ["Processing", "WhatsApp", "Service"] + more, path: "processors/\(name)",
+            swiftSettings: strict)
+    ]
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "millrace",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // The log
+        library("EventLog"),
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        library("KafkaLog", ["EventLog", "CRdKafka", logging]),
+        library("SQLiteLog", ["EventLog", grdb, logging]),
+        library("EventLogTesting", ["EventLog"]),
+
+        // What WhatsApp and 360dialog are
+        library("WhatsApp", ["EventLog", crypto]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        library("D360", ["WhatsApp", "CCurl", logging]),
+
+        // The stages
+        library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle] + nio),
+        library("Processing", ["EventLog", logging, lifecycle, grdb]),
+        library("Service", ["EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, yaml]),
+        executable("millrace-ingress", ["Ingress", "Service"]),
+
+        // The operator's tool
+        library(
+            "Simulator",
+            ["WhatsApp", "D360", logging, lifecycle, .product(name: "Hummingbird", package: "hummingbird")]),
+        executable("millrace", ["Service", "Simulator", "WhatsApp", arguments]),
+
+        // Tests
+        tests("EventLogTests", ["EventLog"]),
+        tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
+        tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
+        tests("WhatsAppTests", ["WhatsApp"], resources: [.copy("Fixtures")]),
+        tests("D360Tests", ["D360", "WhatsApp"] + nio),
+        tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting"] + nio),
+        tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
+    ]
+        + processor("auto-responder", [yaml])
+        + processor("outbound-sender", ["D360"])
+        + processor("status-tracker")
+        + processor("analytics"),
+    swiftLanguageModes: [.v6]
+)

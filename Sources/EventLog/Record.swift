@@ -1,0 +1,62 @@
+/// A record on its way to the log.
+public struct Record: Sendable, Hashable {
+    public var topic: Topic
+    /// Nil lets the log choose by the key, as Kafka's `murmur2_random` does.
+    public var partition: Int32?
+    public var key: [UInt8]?
+    /// Nil is a tombstone: on a compacted topic it deletes the key.
+    public var value: [UInt8]?
+    public var headers: Headers
+    /// Nil lets the log take its own clock.
+    public var timestamp: Timestamp?
+
+    public init(
+        topic: Topic, partition: Int32? = nil, key: [UInt8]?, value: [UInt8]?, headers: Headers = Headers(),
+        timestamp: Timestamp? = nil
+    ) {
+        self.topic = topic
+        self.partition = partition
+        self.key = key
+        self.value = value
+        self.headers = headers
+        self.timestamp = timestamp
+    }
+
+    /// Bytes of key, value and headers: what bounds and limits count.
+    public var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.packed.count }
+}
+
+/// A record as the log holds it.
+public struct StoredRecord: Sendable, Hashable {
+    public var source: TopicPartition
+    public var offset: Offset
+    public var key: [UInt8]?
+    public var value: [UInt8]?
+    public var headers: Headers
+    public var timestamp: Timestamp
+
+    public init(
+        source: TopicPartition, offset: Offset, key: [UInt8]?, value: [UInt8]?, headers: Headers, timestamp: Timestamp
+    ) {
+        self.source = source
+        self.offset = offset
+        self.key = key
+        self.value = value
+        self.headers = headers
+        self.timestamp = timestamp
+    }
+
+    public var topic: Topic { source.topic }
+    public var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.packed.count }
+}
+
+/// Where a produced record came to lie.
+public struct RecordPosition: Sendable, Hashable {
+    public var partition: TopicPartition
+    public var offset: Offset
+
+    public init(_ partition: TopicPartition, _ offset: Offset) {
+        self.partition = partition
+        self.offset = offset
+    }
+}

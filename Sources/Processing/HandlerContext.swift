@@ -1,0 +1,46 @@
+import EventLog
+import Logging
+
+/// What a handler may know and use besides its record.
+public struct HandlerContext: Sendable {
+    /// 1 for the first try.
+    public let attempt: Int
+    /// The lane: the partition number, the same for all inputs.
+    public let partition: Int32
+    /// When this record failed first; nil on the first try.
+    public let firstFailedAt: Timestamp?
+    /// The runtime's clock; tests move it.
+    public let now: Timestamp
+    /// The lane's keyed state; empty and refusing writes when the processor declares none.
+    public let state: any StateStore
+    public let logger: Logger
+
+    public init(
+        attempt: Int, partition: Int32, firstFailedAt: Timestamp?, now: Timestamp, state: any StateStore,
+        logger: Logger
+    ) {
+        self.attempt = attempt
+        self.partition = partition
+        self.firstFailedAt = firstFailedAt
+        self.now = now
+        self.state = state
+        self.logger = logger
+    }
+}
+
+/// Keyed state of one lane. Writes become durable together with the progress they belong to, and are seen by later
+/// handlers of the lane at once. A handler that throws leaves no trace.
+public protocol StateStore: Sendable {
+    func value(_ key: String) async throws -> [UInt8]?
+    /// Sets or, with nil, removes. An entry is forgotten some time after `expires`.
+    func set(_ key: String, to value: [UInt8]?, expires: Timestamp?) async throws
+}
+
+extension StateStore {
+    /// True the first time an id is met within `window`, false for every copy of it.
+    public func isFirst(_ id: String, within window: Duration, now: Timestamp) async throws -> Bool {
+        if try await value("seen/\(id)") != nil { return false }
+        try await set("seen/\(id)", to: [], expires: now + window)
+        return true
+    }
+}

@@ -1,0 +1,66 @@
+import EventLog
+
+/// A stage of the pipeline: reads topics and answers each record with records for other topics.
+///
+/// Everything else is the runtime's: assignment, order, retries, dead letters, progress, stopping. A record may be
+/// handled more than once (a crash before its progress was committed); outputs with ids derived from the input make
+/// that harmless.
+public protocol Processor: Sendable {
+    /// Short name, e.g. `auto-responder`. The group is `millrace.<name>`, dead letters go to `dlq.millrace.<name>`.
+    var name: String { get }
+
+    /// Topics to read. All must have the same number of partitions; partition `n` of each belongs to one lane, so
+    /// records of one key meet here whatever topic they come from.
+    var inputs: [Topic] { get }
+
+    /// How records of one lane are worked on. Default `.ordered`.
+    var work: WorkMode { get }
+
+    /// When to try a failed record again, and when to give up. Default `RetryPolicy()`.
+    var retry: RetryPolicy { get }
+
+    /// What the runtime keeps for `context.state`. Default `.none`.
+    var state: StateMode { get }
+
+    /// Handles one record and returns what it causes.
+    ///
+    /// Throw `HandlerFailure` to say whether trying again can help; any other error counts as passing and is tried
+    /// again within `retry`. Records of one key are handled one after the other, in the order of their topic.
+    func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record]
+
+    /// Called in `.ordered` mode after the records of a batch were handled, before its outputs are written: the place
+    /// for one output per batch instead of one per record. Default: nothing.
+    func endBatch(_ records: [StoredRecord], _ context: HandlerContext) async throws -> [Record]
+
+    /// Called when a record goes to the dead-letter topic; the outputs are written along with it. Default: nothing.
+    func deadLettered(_ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext) async -> [Record]
+}
+
+extension Processor {
+    public var work: WorkMode { .ordered }
+    public var retry: RetryPolicy { RetryPolicy() }
+    public var state: StateMode { .none }
+    public func endBatch(_ records: [StoredRecord], _ context: HandlerContext) async throws -> [Record] { [] }
+    public func deadLettered(
+        _ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext
+    ) async -> [Record] { [] }
+
+    public var group: String { "millrace.\(name)" }
+    public var deadLetterTopic: Topic { Topic("dlq.\(group)") }
+}
+
+public enum WorkMode: Sendable, Hashable {
+    /// For handlers that compute: one record after the other in each lane, outputs written batch by batch.
+    case ordered
+    /// For handlers that wait (HTTP, a model): up to `limit` keys of a lane at once, each key in order.
+    case concurrent(limit: Int)
+}
+
+public enum StateMode: Sendable, Hashable {
+    case none
+    /// State that the inputs give again: a new owner without it reads them from where the state ends, without outputs.
+    case rebuiltFromInputs
+    /// State that must not be rebuilt by handling again, because handling has effects: a new owner starts with what
+    /// its disk holds.
+    case local
+}
