@@ -17,6 +17,8 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -29,7 +31,7 @@ func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func processor(_ name: String, _ more: [Target.Dependency] = []) -> [Target] {
     [
         .executableTarget(
-            name: name, dependencies: ["Processing", "WhatsApp", "Service"] + more, path: "processors/\(name)",
+            name: name, dependencies: ["Processing", "WhatsApp", "Service", "EventLog"] + more, path: "processors/\(name)",
             swiftSettings: strict)
     ]
 }
@@ -45,6 +47,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -66,14 +71,24 @@ let package = Package(
         // The stages
         library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle] + nio),
         library("Processing", ["EventLog", logging, lifecycle, grdb]),
-        library("Service", ["EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, yaml]),
-        executable("millrace-ingress", ["Ingress", "Service"]),
+        library(
+            "Service",
+            [
+                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, yaml, system,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
+        executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
 
         // The operator's tool
         library(
             "Simulator",
             ["WhatsApp", "D360", logging, lifecycle, .product(name: "Hummingbird", package: "hummingbird")]),
-        executable("millrace", ["Service", "Simulator", "WhatsApp", arguments]),
+        executable(
+            "millrace",
+            [
+                "Service", "Simulator", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
 
         // Tests
         tests("EventLogTests", ["EventLog"]),

@@ -1,0 +1,29 @@
+import FoundationEssentials
+import Logging
+import WhatsApp
+
+/// Log lines as JSON on standard error, one object a line: `time`, `level`, `service`, `message`, then the metadata.
+struct JSONLogHandler: LogHandler {
+    let label: String
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.MetadataValue? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var line = JSONWriter()
+        line.object { line in
+            line.member("time", Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)))
+            line.member("level", event.level.rawValue)
+            line.member("service", label)
+            line.member("message", event.message.description)
+            for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
+                line.member(key, value.description)
+            }
+        }
+        StandardError.write(line.bytes + [UInt8(ascii: "\n")])
+    }
+}

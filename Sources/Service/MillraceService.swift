@@ -1,0 +1,108 @@
+import EventLog
+import Foundation
+import Logging
+import Processing
+import ServiceLifecycle
+
+/// What a program has at hand when it starts.
+public struct Host: Sendable {
+    public let settings: Settings
+    public let environment: [String: String]
+    public let logger: Logger
+    public let log: any Log
+
+    /// The channels of `MILLRACE_CHANNELS`; throws when the setting is missing or the file is wrong.
+    public func channels() throws -> Channels {
+        guard let file = settings.channelsFile else {
+            throw SettingError("MILLRACE_CHANNELS", "must name the file of channels")
+        }
+        return try Channels.load(file: file, environment: environment)
+    }
+}
+
+/// The way every Millrace program starts and ends: settings, logging, the log, services, signals, exit code.
+///
+/// SIGTERM and SIGINT stop gracefully; a second one, or 25 s, ends the process at once. Exit code 0 after a graceful
+/// stop, 78 for a bad setting, 1 for everything else.
+public enum MillraceService {
+    /// Runs one processor until it is told to stop. The whole `main.swift` of a processor is this call.
+    public static func main(processor make: @escaping @Sendable (Host) async throws -> any Processor) async -> Never {
+        await main(named: ProcessInfo.processInfo.processName) { host in
+            let processor = try await make(host)
+            return [
+                ProcessorRuntime(
+                    processor: processor, log: host.log, configuration: host.runtimeConfiguration, logger: host.logger)
+            ]
+        }
+    }
+
+    /// Runs services in the order given until one ends or the process is told to stop.
+    public static func main(
+        named name: String, services make: @escaping @Sendable (Host) async throws -> [any Service]
+    ) async -> Never {
+        let environment = ProcessInfo.processInfo.environment
+        do {
+            let settings = try await Settings.load(environment: environment)
+            bootstrapLogging(level: settings.logLevel)
+            let logger = Logger(label: name)
+            try await run(make, settings, environment, logger)
+            exit(0)
+        } catch let error as SettingError {
+            StandardError.write(line: "\(name): \(error)")
+            exit(78)
+        } catch let error as LogError {
+            StandardError.write(line: "\(name): \(error)")
+            exit(1)
+        } catch {
+            // The type alone: an arbitrary error's text may quote a payload.
+            StandardError.write(line: "\(name): stopped by \(type(of: error))")
+            exit(1)
+        }
+    }
+
+    private static func run(
+        _ make: @Sendable (Host) async throws -> [any Service], _ settings: Settings, _ environment: [String: String],
+        _ logger: Logger
+    ) async throws {
+        let log = try await settings.log.open(
+            kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: logger)
+        let host = Host(settings: settings, environment: environment, logger: logger, log: log)
+        do {
+            var services = try await make(host).map {
+                ServiceGroupConfiguration.ServiceConfiguration(
+                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+            }
+            if environment["MILLRACE_PARENT"] == "stdin" {
+                services.append(.init(service: ParentWatch(), successTerminationBehavior: .gracefullyShutdownGroup))
+            }
+            var group = ServiceGroupConfiguration(
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            group.maximumGracefulShutdownDuration = .seconds(25)
+            logger.info("started", metadata: ["log": "\(settings.log)"])
+            try await ServiceGroup(configuration: group).run()
+        } catch {
+            await log.close()
+            throw error
+        }
+        await log.close()
+        logger.info("stopped")
+    }
+
+    private static func bootstrapLogging(level: Logger.Level) {
+        LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: level) }
+    }
+}
+
+extension Host {
+    var runtimeConfiguration: ProcessorRuntimeConfiguration {
+        var configuration = ProcessorRuntimeConfiguration()
+        configuration.stateDirectory = settings.stateDirectory
+        configuration.start =
+            switch settings.start {
+            case .committed: .requireCommit
+            case .earliest: .earliest
+            case .latest: .latest
+            }
+        return configuration
+    }
+}

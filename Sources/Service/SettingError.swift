@@ -1,0 +1,12 @@
+/// A setting that cannot be used. Names the setting and the rule, never the value: it may be a secret.
+public struct SettingError: Error, Sendable, CustomStringConvertible {
+    public let setting: String
+    public let rule: String
+
+    public init(_ setting: String, _ rule: String) {
+        self.setting = setting
+        self.rule = rule
+    }
+
+    public var description: String { "\(setting): \(rule)" }
+}

@@ -1,0 +1,120 @@
+import Configuration
+import EventLog
+import Foundation
+import Logging
+import SystemPackage
+import WhatsApp
+
+/// What every Millrace program reads at start: environment first, then the YAML file that `MILLRACE_CONFIG` names, then
+/// the defaults below. A value out of range stops the program with its name.
+///
+/// | environment | in the file | default | what |
+/// |---|---|---|---|
+/// | `MILLRACE_LOG` | `log` | `sqlite:./data/events.db` | the event log, see `LogLocation` |
+/// | `MILLRACE_CHANNELS` | `channels` | none | file of channels, see `Channels` |
+/// | `MILLRACE_STATE` | `state` | `./data/state` | folder of the processors' state files |
+/// | `MILLRACE_TOPICS_PREFIX` | `topics.prefix` | `whatsapp` | first word of the topic names |
+/// | `MILLRACE_TOPICS_VERSION` | `topics.version` | 1 | last word of the topic names, `v1` |
+/// | `MILLRACE_TOPICS_PARTITIONS` | `topics.partitions` | 12 | partitions of a topic that is created (1 to 10,000) |
+/// | `MILLRACE_TOPICS_REPLICAS` | `topics.replicas` | 3 | Kafka's replication factor for created topics |
+/// | `MILLRACE_START` | `start` | `committed` | where a group without commit begins: `committed` refuses, `earliest`, `latest` |
+/// | `MILLRACE_LOG_LEVEL` | `logLevel` | `info` | trace, debug, info, notice, warning, error, critical |
+/// | `MILLRACE_KAFKA_X_Y` | – | – | librdkafka property `x.y`; `MILLRACE_KAFKA_X_Y_FILE` reads it from a file |
+public struct Settings: Sendable {
+    public var log: LogLocation
+    public var channelsFile: String?
+    public var stateDirectory: String
+    public var topics: Topics
+    public var replicas: Int
+    public var start: Start
+    public var logLevel: Logger.Level
+    public var kafkaProperties: [String: String]
+    /// For the settings of one program alone, e.g. the ingress's port.
+    public let reader: ConfigReader
+
+    /// Where a group without a commit begins.
+    public enum Start: String, Sendable, CaseIterable {
+        case committed, earliest, latest
+    }
+
+    public static func load(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) async throws -> Settings {
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "millrace")
+        ]
+        if let path = environment["MILLRACE_CONFIG"] {
+            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)))
+        }
+        return try Settings(reader: ConfigReader(providers: providers), environment: environment)
+    }
+
+    init(reader: ConfigReader, environment: [String: String]) throws {
+        self.reader = reader
+        log = try LogLocation(parsing: reader.string(forKey: "log", default: "sqlite:./data/events.db"))
+        channelsFile = reader.string(forKey: "channels")
+        stateDirectory = reader.string(forKey: "state", default: "./data/state")
+        topics = Topics(
+            prefix: reader.string(forKey: "topics.prefix", default: "whatsapp"),
+            version: try reader.int("topics.version", default: 1, in: 1...1_000),
+            partitions: Int32(try reader.int("topics.partitions", default: 12, in: 1...10_000)))
+        replicas = try reader.int("topics.replicas", default: 3, in: 1...100)
+        start = try reader.choice("start", default: .committed)
+        logLevel = try reader.choice("logLevel", default: .info)
+        kafkaProperties = try Self.kafkaProperties(in: environment)
+    }
+
+    /// `MILLRACE_KAFKA_SASL_MECHANISM=PLAIN` is librdkafka's `sasl.mechanism=PLAIN`; with `_FILE` at the end of the name
+    /// the value is read from that file, for secrets.
+    private static func kafkaProperties(in environment: [String: String]) throws -> [String: String] {
+        var properties: [String: String] = [:]
+        for (name, value) in environment {
+            guard let rest = name.dropping(prefix: "MILLRACE_KAFKA_") else { continue }
+            if rest.hasSuffix("_FILE") {
+                properties[rest.dropLast(5).lowercased().replacing("_", with: ".")] = try Secret.read(file: value, for: name)
+            } else {
+                properties[rest.lowercased().replacing("_", with: ".")] = value
+            }
+        }
+        return properties
+    }
+}
+
+extension ConfigReader {
+    /// An integer in its range; an unreadable or outlying value throws instead of giving way to the default.
+    public func int(_ key: ConfigKey, default fallback: Int, in range: ClosedRange<Int>) throws(SettingError) -> Int {
+        guard let value = int(forKey: key) else {
+            if string(forKey: key) == nil { return fallback }
+            throw SettingError(key.environmentName, "must be a whole number")
+        }
+        guard range.contains(value) else {
+            throw SettingError(key.environmentName, "must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    /// One of an enumeration's words.
+    public func choice<Choice: RawRepresentable & CaseIterable>(
+        _ key: ConfigKey, default fallback: Choice
+    ) throws(SettingError) -> Choice where Choice.RawValue == String {
+        guard let word = string(forKey: key) else { return fallback }
+        guard let choice = Choice(rawValue: word) else {
+            let words = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw SettingError(key.environmentName, "must be one of \(words)")
+        }
+        return choice
+    }
+}
+
+extension ConfigKey {
+    /// How the key is written in the environment, e.g. `MILLRACE_TOPICS_PARTITIONS`.
+    var environmentName: String {
+        let words = components.map { component in
+            component.reduce(into: "") { name, letter in
+                if letter.isUppercase { name.append("_") }
+                name.append(letter.uppercased())
+            }
+        }
+        return "MILLRACE_" + words.joined(separator: "_")
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import EventLog
+import Foundation
+import Logging
+import Service
+
+/// The operator's tool.
+@main
+struct Millrace: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "millrace",
+        abstract: "Webhooks of the WhatsApp Business API into an event log, and replies out of it.",
+        discussion: "Settings come from the environment, see `MILLRACE_LOG` and the others in README.md.",
+        subcommands: [
+            Up.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self,
+        ])
+}
+
+/// Opens the log for one command and closes it afterwards; errors become one readable line.
+func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
+    do {
+        let settings = try await Settings.load()
+        var logger = Logger(label: "millrace")
+        logger.logLevel = settings.logLevel == .info ? .warning : settings.logLevel
+        let log = try await settings.log.open(
+            kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: logger)
+        do {
+            try await body(log, settings)
+        } catch {
+            await log.close()
+            throw error
+        }
+        await log.close()
+    } catch let error as LogError {
+        throw ValidationError("\(error)")
+    } catch let error as SettingError {
+        throw ValidationError("\(error)")
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import EventLog
+import Foundation
+import Logging
+import Service
+import UnixSignals
+
+/// `millrace up`: the whole pipeline on this machine, as separate processes on one log.
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start ingress, processors and simulator on one log, and show what flows.",
+        discussion: """
+            Each stage is a process of its own; one that dies is started again. Ctrl-C stops all of them cleanly.
+            Without MILLRACE_CHANNELS a demo channel is set up for the simulator in the folder `data`.
+            """)
+
+    @Option(help: "Port of the ingress.") var port = 8080
+    @Option(help: "Port of the simulated 360dialog.") var simulatorPort = 8360
+    @Option(help: "Messages per second that simulated customers write.") var rate = 1.0
+    @Option(help: "Number of simulated customers.") var customers = 50
+    @Flag(inversion: .prefixedNo, help: "Run the simulated 360dialog and its customers.") var simulator = true
+    @Option(help: "Folder for the demo channel and the children's logs.") var data = "./data"
+
+    func run() async throws {
+        // The children are told by the environment, so what is set here reaches all of them.
+        var environment = ProcessInfo.processInfo.environment
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        if environment["MILLRACE_CHANNELS"] == nil {
+            environment["MILLRACE_CHANNELS"] = try DemoChannel.write(in: data, simulatorPort: simulatorPort)
+        }
+        try await withLog { log, settings in
+            try await Provisioning.provision(log, topics: settings.topics)
+            let terminal = Terminal()
+            let supervisor = try Supervisor(logDirectory: "\(data)/logs") { terminal.print("  ! \($0)") }
+            let flow = try await FlowView.atTheEnd(of: log, topics: settings.topics)
+            terminal.print(banner(settings))
+            await run(children(environment), under: supervisor, showing: flow, on: terminal)
+        }
+    }
+
+    /// Until a signal comes; then the stages are stopped in the order of the flow, so that each can finish.
+    private func run(_ children: [Child], under supervisor: Supervisor, showing flow: FlowView, on terminal: Terminal) async {
+        let stages = children.map { child in Task { await supervisor.keepRunning(child) } }
+        let view = Task { await flow.run { terminal.print($0) } }
+        for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { break }
+        terminal.print("  stopping")
+        for stage in stages {
+            stage.cancel()
+            await stage.value
+        }
+        view.cancel()
+        await view.value
+        terminal.print("  stopped; the log stays in place")
+    }
+
+    private func children(_ environment: [String: String]) -> [Child] {
+        let here = URL(fileURLWithPath: CommandLine.executablePath).deletingLastPathComponent().path
+        var inherited = ["MILLRACE_CHANNELS": environment["MILLRACE_CHANNELS"]!]
+        inherited["MILLRACE_STATE"] = environment["MILLRACE_STATE"] ?? "\(data)/state"
+        // The demo channel's password is in the README: it must not be open to the network.
+        inherited["MILLRACE_INGRESS_HOST"] = environment["MILLRACE_INGRESS_HOST"] ?? "127.0.0.1"
+        var children: [Child] = []
+        if simulator {
+            children.append(
+                Child(
+                    name: "simulator", executable: CommandLine.executablePath,
+                    arguments: [
+                        "simulate", "--port", "\(simulatorPort)", "--webhook", "http://127.0.0.1:\(port)/webhooks/demo",
+                        "--rate", "\(rate)", "--customers", "\(customers)",
+                    ], environment: inherited))
+        }
+        children.append(
+            Child(
+                name: "millrace-ingress", executable: "\(here)/millrace-ingress",
+                environment: inherited.merging(["MILLRACE_INGRESS_PORT": "\(port)"]) { $1 }))
+        for (processor, _) in Provisioning.builtInInputs(.init()) {
+            children.append(Child(name: processor, executable: "\(here)/\(processor)", environment: inherited))
+        }
+        return children
+    }
+
+    private func banner(_ settings: Settings) -> String {
+        """
+
+          Millrace is up.  Log: \(settings.log).  Ctrl-C stops it.
+          Write as a customer, from another terminal:
+
+            curl -u demo:demo-only http://127.0.0.1:\(port)/webhooks/demo -d '\(DemoChannel.sampleWebhook)'
+
+          Each line below is one customer's message: who wrote, what was answered, and how long each step took.
+
+        """
+    }
+}
+
+extension CommandLine {
+    /// The running program's own file: its siblings are the stages.
+    static var executablePath: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? arguments[0]
+    }
+}

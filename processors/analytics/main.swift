@@ -1,0 +1,3 @@
+import Service
+
+await MillraceService.main { host in AnalyticsProcessor(topics: host.settings.topics) }

@@ -1,0 +1,109 @@
+import EventLog
+import Processing
+import WhatsApp
+
+/// Folds commands, results and statuses into one state per sent message and publishes each change.
+///
+/// A message is known by its command id first; the result, or a status that carries our tag, tells its message id, and
+/// from then on both lead to the same state. A command that never becomes a message (rejected, expired) is published
+/// under its command id.
+struct StatusTrackerProcessor: Processor {
+    let name = "status-tracker"
+    let topics: Topics
+    var inputs: [Topic] { [topics.outbound, topics.outboundBulk, topics.outboundResults, topics.statuses] }
+    var state: StateMode { .rebuiltFromInputs }
+
+    /// Statuses can come for 7 days after sending, retried by the provider (FACTS a6); twice that is kept.
+    private static let memory = Duration.seconds(14 * 86_400)
+
+    func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
+        let news = try news(in: record)
+        var state = try await known(news, context)
+        let before = state
+        state.merge(news)
+        try await remember(state, context)
+        // A command alone is no message yet: nobody can ask for it by message id, and most become one within a second.
+        guard state != before, state.messageID != nil || state.failure != nil else { return [] }
+        return [try change(of: state, causedBy: record)]
+    }
+
+    /// What one record says about its message.
+    private func news(in record: StoredRecord) throws -> MessageState {
+        do {
+            switch record.topic {
+            case topics.statuses: return news(try MessageStatus(record))
+            case topics.outboundResults: return news(try OutboundResult(record), record)
+            default: return news(try OutboundCommand(record), record)
+            }
+        } catch let error as MalformedRecord {
+            throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
+        }
+    }
+
+    private func news(_ status: MessageStatus) -> MessageState {
+        var news = MessageState(
+            messageID: status.id, commandID: status.tag?.commandID, conversation: status.conversationKey)
+        news.add(
+            MessageState.Entry(
+                word: status.status, at: status.timestamp, participant: status.participant,
+                errorCode: status.errorCodes.first.map(String.init)))
+        return news
+    }
+
+    private func news(_ result: OutboundResult, _ record: StoredRecord) -> MessageState {
+        var news = MessageState(
+            messageID: result.messageID, commandID: result.commandID,
+            conversation: record.key.map { String(decoding: $0, as: UTF8.self) })
+        news.add(
+            MessageState.Entry(
+                word: result.outcome.rawValue, at: result.finishedAt, errorCode: result.error?.code.map(String.init)))
+        return news
+    }
+
+    private func news(_ command: OutboundCommand, _ record: StoredRecord) -> MessageState {
+        var news = MessageState(
+            commandID: command.id, conversation: command.conversationKey, purpose: command.purpose.rawValue)
+        news.add(MessageState.Entry(word: MessageState.Stage.requested.rawValue, at: record.timestamp))
+        return news
+    }
+
+    /// Everything known under either id. Both may have been met apart before anything linked them.
+    private func known(_ news: MessageState, _ context: HandlerContext) async throws -> MessageState {
+        var known = MessageState()
+        if let id = news.commandID, let bytes = try await context.state.value("command/\(id)") {
+            known = MessageState(decoding: bytes) ?? known
+        }
+        if let id = news.messageID ?? known.messageID, let bytes = try await context.state.value("message/\(id)") {
+            if let found = MessageState(decoding: bytes) { known.merge(found) }
+        }
+        return known
+    }
+
+    /// The whole state stands under the message id, or under the command id while there is no message; then the command
+    /// id keeps what is needed to find the message.
+    private func remember(_ state: MessageState, _ context: HandlerContext) async throws {
+        let expires = context.now + Self.memory
+        if let id = state.messageID {
+            try await context.state.set("message/\(id)", to: state.encoded(), expires: expires)
+        }
+        if let id = state.commandID {
+            let pointer = state.messageID == nil ? state : MessageState(messageID: state.messageID, commandID: id)
+            try await context.state.set("command/\(id)", to: pointer.encoded(), expires: expires)
+        }
+    }
+
+    private func change(of state: MessageState, causedBy cause: StoredRecord) throws -> Record {
+        let event = try CloudEvent(cause.headers)
+        let key = state.messageID ?? state.commandID ?? event.id
+        let value = state.encoded()
+        var id = IdentityHash("message-state")
+        id.add(key)
+        id.add(value[...])
+        let headers = CloudEvent(
+            type: .messageStateChanged, id: id.hex(), source: event.source, subject: key, time: event.time,
+            recordedTime: cause.timestamp, partitionKey: key, correlationID: event.correlationID,
+            causationID: event.id, traceparent: event.traceparent
+        ).headers
+        return Record(topic: topics.messageState, key: Array(key.utf8), value: value, headers: headers)
+    }
+}

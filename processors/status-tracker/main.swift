@@ -1,0 +1,3 @@
+import Service
+
+await MillraceService.main { host in StatusTrackerProcessor(topics: host.settings.topics) }
