@@ -71,6 +71,7 @@ let package = Package(
         // The stages
         library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle] + nio),
         library("Processing", ["EventLog", logging, lifecycle, grdb]),
+        library("ProcessorTesting", ["EventLog", "Processing", logging]),
         library(
             "Service",
             [
@@ -86,7 +87,7 @@ let package = Package(
         executable(
             "millrace",
             [
-                "Service", "Simulator", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -98,6 +99,16 @@ let package = Package(
         tests("D360Tests", ["D360", "WhatsApp"] + nio),
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting"] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
+        tests("ServiceTests", ["Service", "WhatsApp", logging]),
+        tests("SimulatorTests", ["Simulator", "WhatsApp", .product(name: "Hummingbird", package: "hummingbird")]),
+        tests("AutoResponderTests", ["auto-responder", "Processing", "WhatsApp", "EventLog"]),
+        tests("OutboundSenderTests", ["outbound-sender", "Processing", "D360", "WhatsApp", "EventLog"]),
+        tests("StatusTrackerTests", ["status-tracker", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
+        tests("AnalyticsTests", ["analytics", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
+        tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
+        tests(
+            "EndToEnd",
+            ["Service", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system]),
     ]
         + processor("auto-responder", [yaml])
         + processor("outbound-sender", ["D360"])

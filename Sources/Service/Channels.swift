@@ -42,7 +42,15 @@ public struct Channels: Sendable {
 
     public init(all: [Channel]) { self.all = all }
 
-    public static func load(file path: String, environment: [String: String]) throws -> Channels {
+    /// The channels of the file that `MILLRACE_CHANNELS` names.
+    public static func load(environment: [String: String]) throws -> Channels {
+        guard let path = environment["MILLRACE_CHANNELS"] else {
+            throw SettingError("MILLRACE_CHANNELS", "must name the file of channels")
+        }
+        return try load(file: path, environment: environment)
+    }
+
+    static func load(file path: String, environment: [String: String]) throws -> Channels {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw SettingError("MILLRACE_CHANNELS", "names a file that cannot be read")
         }

@@ -12,12 +12,7 @@ public struct Host: Sendable {
     public let log: any Log
 
     /// The channels of `MILLRACE_CHANNELS`; throws when the setting is missing or the file is wrong.
-    public func channels() throws -> Channels {
-        guard let file = settings.channelsFile else {
-            throw SettingError("MILLRACE_CHANNELS", "must name the file of channels")
-        }
-        return try Channels.load(file: file, environment: environment)
-    }
+    public func channels() throws -> Channels { try Channels.load(environment: environment) }
 }
 
 /// The way every Millrace program starts and ends: settings, logging, the log, services, signals, exit code.
@@ -36,16 +31,42 @@ public enum MillraceService {
         }
     }
 
-    /// Runs services in the order given until one ends or the process is told to stop.
+    /// Runs services on the log, in the order given, until one ends or the process is told to stop.
     public static func main(
         named name: String, services make: @escaping @Sendable (Host) async throws -> [any Service]
+    ) async -> Never {
+        await guarded(name) { settings, environment, logger in
+            let log = try await settings.log.open(
+                kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: logger)
+            do {
+                let host = Host(settings: settings, environment: environment, logger: logger, log: log)
+                try await run(make(host), environment, logger)
+            } catch {
+                await log.close()
+                throw error
+            }
+            await log.close()
+        }
+    }
+
+    /// The same for a program that needs no log.
+    public static func main(
+        withoutLogNamed name: String, services make: @escaping @Sendable (Logger) async throws -> [any Service]
+    ) async -> Never {
+        await guarded(name) { _, environment, logger in try await run(make(logger), environment, logger) }
+    }
+
+    /// Settings and logging before, one readable line and the exit code after.
+    private static func guarded(
+        _ name: String, _ body: @Sendable (Settings, [String: String], Logger) async throws -> Void
     ) async -> Never {
         let environment = ProcessInfo.processInfo.environment
         do {
             let settings = try await Settings.load(environment: environment)
-            bootstrapLogging(level: settings.logLevel)
+            LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: settings.logLevel) }
             let logger = Logger(label: name)
-            try await run(make, settings, environment, logger)
+            try await body(settings, environment, logger)
+            logger.info("stopped")
             exit(0)
         } catch let error as SettingError {
             StandardError.write(line: "\(name): \(error)")
@@ -61,35 +82,20 @@ public enum MillraceService {
     }
 
     private static func run(
-        _ make: @Sendable (Host) async throws -> [any Service], _ settings: Settings, _ environment: [String: String],
-        _ logger: Logger
+        _ services: [any Service], _ environment: [String: String], _ logger: Logger
     ) async throws {
-        let log = try await settings.log.open(
-            kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: logger)
-        let host = Host(settings: settings, environment: environment, logger: logger, log: log)
-        do {
-            var services = try await make(host).map {
-                ServiceGroupConfiguration.ServiceConfiguration(
-                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
-            }
-            if environment["MILLRACE_PARENT"] == "stdin" {
-                services.append(.init(service: ParentWatch(), successTerminationBehavior: .gracefullyShutdownGroup))
-            }
-            var group = ServiceGroupConfiguration(
-                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-            group.maximumGracefulShutdownDuration = .seconds(25)
-            logger.info("started", metadata: ["log": "\(settings.log)"])
-            try await ServiceGroup(configuration: group).run()
-        } catch {
-            await log.close()
-            throw error
+        var configurations = services.map {
+            ServiceGroupConfiguration.ServiceConfiguration(
+                service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
         }
-        await log.close()
-        logger.info("stopped")
-    }
-
-    private static func bootstrapLogging(level: Logger.Level) {
-        LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: level) }
+        if environment["MILLRACE_PARENT"] == "stdin" {
+            configurations.append(.init(service: ParentWatch(), successTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        var group = ServiceGroupConfiguration(
+            services: configurations, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(25)
+        logger.info("started")
+        try await ServiceGroup(configuration: group).run()
     }
 }
 

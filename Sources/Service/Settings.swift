@@ -22,7 +22,6 @@ import WhatsApp
 /// | `MILLRACE_KAFKA_X_Y` | – | – | librdkafka property `x.y`; `MILLRACE_KAFKA_X_Y_FILE` reads it from a file |
 public struct Settings: Sendable {
     public var log: LogLocation
-    public var channelsFile: String?
     public var stateDirectory: String
     public var topics: Topics
     public var replicas: Int
@@ -52,7 +51,6 @@ public struct Settings: Sendable {
     init(reader: ConfigReader, environment: [String: String]) throws {
         self.reader = reader
         log = try LogLocation(parsing: reader.string(forKey: "log", default: "sqlite:./data/events.db"))
-        channelsFile = reader.string(forKey: "channels")
         stateDirectory = reader.string(forKey: "state", default: "./data/state")
         topics = Topics(
             prefix: reader.string(forKey: "topics.prefix", default: "whatsapp"),

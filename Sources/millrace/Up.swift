@@ -11,7 +11,8 @@ struct Up: AsyncParsableCommand {
         abstract: "Start ingress, processors and simulator on one log, and show what flows.",
         discussion: """
             Each stage is a process of its own; one that dies is started again. Ctrl-C stops all of them cleanly.
-            Without MILLRACE_CHANNELS a demo channel is set up for the simulator in the folder `data`.
+            Without MILLRACE_CHANNELS a demo channel is set up for the simulator in the folder `data`. The simulator
+            runs when a channel's base_url names its port.
             """)
 
     @Option(help: "Port of the ingress.") var port = 8080
@@ -28,13 +29,15 @@ struct Up: AsyncParsableCommand {
         if environment["MILLRACE_CHANNELS"] == nil {
             environment["MILLRACE_CHANNELS"] = try DemoChannel.write(in: data, simulatorPort: simulatorPort)
         }
+        let channels = try Channels.load(environment: environment).all
+        let simulated = simulator && channels.contains { $0.sends(toPort: simulatorPort) }
         try await withLog { log, settings in
             try await Provisioning.provision(log, topics: settings.topics)
             let terminal = Terminal()
             let supervisor = try Supervisor(logDirectory: "\(data)/logs") { terminal.print("  ! \($0)") }
             let flow = try await FlowView.atTheEnd(of: log, topics: settings.topics)
             terminal.print(banner(settings))
-            await run(children(environment), under: supervisor, showing: flow, on: terminal)
+            await run(children(environment, simulated: simulated), under: supervisor, showing: flow, on: terminal)
         }
     }
 
@@ -53,19 +56,19 @@ struct Up: AsyncParsableCommand {
         terminal.print("  stopped; the log stays in place")
     }
 
-    private func children(_ environment: [String: String]) -> [Child] {
+    private func children(_ environment: [String: String], simulated: Bool) -> [Child] {
         let here = URL(fileURLWithPath: CommandLine.executablePath).deletingLastPathComponent().path
         var inherited = ["MILLRACE_CHANNELS": environment["MILLRACE_CHANNELS"]!]
         inherited["MILLRACE_STATE"] = environment["MILLRACE_STATE"] ?? "\(data)/state"
         // The demo channel's password is in the README: it must not be open to the network.
         inherited["MILLRACE_INGRESS_HOST"] = environment["MILLRACE_INGRESS_HOST"] ?? "127.0.0.1"
         var children: [Child] = []
-        if simulator {
+        if simulated {
             children.append(
                 Child(
                     name: "simulator", executable: CommandLine.executablePath,
                     arguments: [
-                        "simulate", "--port", "\(simulatorPort)", "--webhook", "http://127.0.0.1:\(port)/webhooks/demo",
+                        "simulate", "--port", "\(simulatorPort)", "--ingress", "http://127.0.0.1:\(port)",
                         "--rate", "\(rate)", "--customers", "\(customers)",
                     ], environment: inherited))
         }
