@@ -1,0 +1,87 @@
+import EventLog
+import Logging
+
+/// Makes one commit's work durable: outputs, then state, then the group's progress.
+///
+/// Whatever happens between the steps, nothing is lost: a new owner handles again what the progress does not cover
+/// (copies of outputs carry the same ids) and skips what the state already contains. What the log refuses for a passing
+/// reason is repeated for ever; the lane's bound stops new records meanwhile.
+struct CommitCycle<C: Clock> where C.Duration == Duration {
+    let context: RuntimeContext<C>
+    let consumer: any Consumer
+    let disk: SQLiteStateStore?
+
+    func run(_ job: CommitJob) async throws {
+        guard let disk, let state = job.state else { return try await commit(job) }
+        try await produce(job)
+        let now = context.wallTime()
+        try await context.persist(at: "state", if: Self.isPassingStateError) {
+            try await disk.write(state.writes, progress: state.applied, now: now)
+        }
+        if job.progress.isEmpty { return }
+        try await context.persist(at: "commit") { try await consumer.commit(job.commits) }
+    }
+
+    /// Without state, one call does it all: a single transaction on SQLite.
+    private func commit(_ job: CommitJob) async throws {
+        let outputs = job.outputRecords
+        if outputs.isEmpty, job.progress.isEmpty { return }
+        do {
+            try await context.persist(at: "commit") { try await consumer.commit(job.commits, outputs: outputs) }
+            context.observer.produced(outputs.count)
+        } catch let error as LogError where Self.condemnsOutputs(error) {
+            try await produceOneByOne(job)
+            try await context.persist(at: "commit") { try await consumer.commit(job.commits) }
+        }
+    }
+
+    private func produce(_ job: CommitJob) async throws {
+        let outputs = job.outputRecords
+        if outputs.isEmpty { return }
+        do {
+            try await send(outputs, job.sources)
+        } catch let error as LogError where Self.condemnsOutputs(error) {
+            try await produceOneByOne(job)
+        }
+    }
+
+    /// One output can never be written: find it, so that it does not hold up the others, and put a dead letter of its
+    /// cause in its place. The output of a whole batch has no single cause: then the runtime fails.
+    private func produceOneByOne(_ job: CommitJob) async throws {
+        for finished in job.outputs {
+            do {
+                try await send(finished.outputs, job.sources)
+            } catch let error as LogError where Self.condemnsOutputs(error) {
+                guard let work = finished.work else { throw error }
+                let failure = HandlerFailure.permanent("output-\(error.code.name)", error.detail)
+                context.logger.warning(
+                    "output refused by the log, its cause is dead-lettered",
+                    metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
+                let letter = DeadLetter.record(
+                    of: work, failure: failure, group: context.processor.group,
+                    topic: context.processor.deadLetterTopic, now: context.wallTime())
+                try await send([letter], job.sources)
+            }
+        }
+    }
+
+    private func send(_ records: [Record], _ sources: [TopicPartition]) async throws {
+        _ = try await context.persist(at: "produce") { try await consumer.produce(records, for: sources) }
+        context.observer.produced(records.count)
+    }
+
+    /// Sending the same records again would fail again.
+    private static func condemnsOutputs(_ error: LogError) -> Bool {
+        [.recordTooLarge, .unknownTopic, .invalidTopic].contains(error.code)
+    }
+
+    /// A full disk or a busy file passes, a successor does not.
+    @Sendable private static func isPassingStateError(_ error: any Error) -> Bool {
+        !(error is SQLiteStateStore.Superseded || error is CancellationError)
+    }
+
+    /// Somebody else goes on with these partitions.
+    static func meansOthersOwn(_ error: any Error) -> Bool {
+        error is SQLiteStateStore.Superseded || (error as? LogError)?.code == .fenced
+    }
+}

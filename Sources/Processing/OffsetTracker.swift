@@ -1,0 +1,107 @@
+import EventLog
+
+/// What became of the records of one partition, and where its group therefore stands.
+///
+/// A record is received once, in ascending order, and ends *done* or *parked*; a parked one becomes done some day.
+/// Offsets may have gaps: only what was received counts.
+struct OffsetTracker {
+    private struct Entry {
+        let offset: Offset
+        let time: Timestamp
+        var isFinished = false
+    }
+
+    /// Received records from the first one on that is neither done nor parked.
+    private var entries = Fifo<Entry>()
+    /// The offset after the last one received.
+    private(set) var next: Offset
+    private(set) var parked: OffsetSet
+    private(set) var parkedCount: Int
+    /// The offset after the highest one that is done.
+    private var doneBelow: Offset
+
+    /// Begins at `start`; `parked` lie below it.
+    init(start: Offset, parked: OffsetSet = OffsetSet()) {
+        next = start
+        doneBelow = start
+        self.parked = parked
+        parkedCount = parked.count
+    }
+
+    /// Everything received below is done or parked.
+    var position: Offset { entries.first?.offset ?? next }
+    /// Records received from `position` on, finished ones among them.
+    var span: Int { entries.count }
+    /// Time of the record at `position`.
+    var oldest: Timestamp? { entries.first?.time }
+
+    mutating func receive(_ record: StoredRecord) {
+        precondition(record.offset >= next, "offsets ascend")
+        entries.append(Entry(offset: record.offset, time: record.timestamp))
+        next = record.offset + 1
+    }
+
+    mutating func park(_ offset: Offset) {
+        guard !parked.contains(offset) else { return }
+        parked.insert(offset)
+        parkedCount += 1
+        finish(offset)
+    }
+
+    mutating func done(_ offset: Offset) {
+        doneBelow = max(doneBelow, offset + 1)
+        if parkedCount > 0, parked.contains(offset) {
+            parked.remove(offset)
+            parkedCount -= 1
+        } else {
+            finish(offset)
+        }
+    }
+
+    private mutating func finish(_ offset: Offset) {
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].offset < offset { low = middle + 1 } else { high = middle }
+        }
+        precondition(low < entries.count && entries[low].offset == offset, "only what was received can finish")
+        entries[low].isFinished = true
+        while entries.first?.isFinished == true { _ = entries.popFirst() }
+    }
+
+    /// What to commit: as far as the exceptions below can be listed, `unlisted` ones not being worth it.
+    ///
+    /// The oldest exceptions are listed first; when there are more than `maxParked`, or more than the metadata holds,
+    /// the offset stays before the first that is left out.
+    func progress(maxParked: Int, unlisted: (Offset) -> Bool = { _ in false }) -> Progress {
+        var progress = Progress(offset: position)
+        var listed = 0
+        for offset in parked where !unlisted(offset) {
+            if offset >= position { break }
+            if listed == maxParked {
+                progress.offset = offset
+                break
+            }
+            progress.parked.insert(offset)
+            listed += 1
+        }
+        while progress.encoded() == nil, let last = progress.parked.ranges.last {
+            progress.offset = last.lowerBound
+            for offset in last { progress.parked.remove(offset) }
+        }
+        return progress
+    }
+
+    /// Exactly what is done: every record below the offset but for the exceptions, in flight or parked.
+    var applied: Progress {
+        var applied = Progress(offset: doneBelow)
+        for range in parked.ranges { applied.parked.insert(range.clamped(to: 0..<max(doneBelow, 0))) }
+        for index in 0..<entries.count {
+            let entry = entries[index]
+            if entry.offset >= doneBelow { break }
+            if !entry.isFinished { applied.parked.insert(entry.offset) }
+        }
+        return applied
+    }
+}

@@ -1,0 +1,35 @@
+import EventLog
+
+/// How one handling of a record ended.
+public enum HandlingOutcome: String, Sendable, Hashable {
+    case done
+    /// Parked for another try, or on its way to the dead letters.
+    case failed
+    /// Written to the dead-letter topic.
+    case dead
+}
+
+/// Where a runtime tells what happens: the seam for metrics and health. Calls come from many tasks and must be quick.
+public protocol ProcessorObserver: Sendable {
+    func received(_ records: Int, from partition: TopicPartition)
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration)
+    /// Records that became durable, dead letters included.
+    func produced(_ records: Int)
+    /// After each commit. `oldest` is the time stamp of the oldest record that is received and not finished.
+    func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?)
+    /// A partition stands still and needs a person.
+    func stuck(_ partition: TopicPartition)
+    /// A partition was given up; what was told about it no longer holds.
+    func released(_ partition: TopicPartition)
+}
+
+/// Listens to nothing.
+public struct NoObserver: ProcessorObserver {
+    public init() {}
+    public func received(_ records: Int, from partition: TopicPartition) {}
+    public func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {}
+    public func produced(_ records: Int) {}
+    public func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {}
+    public func stuck(_ partition: TopicPartition) {}
+    public func released(_ partition: TopicPartition) {}
+}

@@ -1,0 +1,204 @@
+import EventLog
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Runs a processor on a log: joins its group, hands records to its handler, and makes what comes of it durable.
+///
+/// Partition `n` of all inputs is one *lane*; lanes work side by side and commit on their own. Promises:
+///
+/// - **At least once.** Progress is committed after outputs and state are durable. A crash repeats what came after.
+/// - **Order per (topic, key)**, also across failures: later records of a failed one's key wait behind it.
+/// - **A failure is not an outage.** A record that fails for a passing reason is parked and tried again by
+///   `Processor.retry`; others go on. Attempts are counted in memory: after a take-over they count from 1, and the
+///   record's own time bounds its age. Given up, or failed for good, it goes to `dlq.<group>` with its cause.
+/// - **Bounded.** Records and bytes per lane, parked records per partition: full means the partition pauses.
+///
+/// `run()` ends within `drainTimeout` and `lastCommitTimeout` of a graceful shutdown; when it is cancelled it leaves at
+/// once, without a commit. It throws when the log fails for good, or when it is not set up for this processor.
+public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Duration {
+    private struct Session {
+        var lanes: [Int32: Lane<C>] = [:]
+        var isStopping = false
+        var failure: (any Error)?
+    }
+
+    private let log: any Log
+    private let context: RuntimeContext<C>
+    private let session = Mutex(Session())
+
+    /// - Parameters:
+    ///   - clock: for waiting: retries, limits, backoff.
+    ///   - wallTime: what is compared with records' time stamps and given to handlers as `now`.
+    public init(
+        processor: some Processor, log: any Log, configuration: ProcessorRuntimeConfiguration, clock: C,
+        wallTime: @escaping @Sendable () -> Timestamp, observer: any ProcessorObserver = NoObserver(), logger: Logger
+    ) {
+        self.log = log
+        var logger = logger
+        logger[metadataKey: LogKey.group] = "\(processor.group)"
+        context = RuntimeContext(
+            processor: processor, configuration: configuration, clock: clock, wallTime: wallTime, observer: observer,
+            logger: logger)
+    }
+
+    public func run() async throws {
+        try await context.persist(at: "topics") { try await checkTopics() }
+        let consumer = try await context.persist(at: "join") { try await log.consumer(membership) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.follow(consumer) }
+            group.addTask { await self.leaveWhenAsked(consumer) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        if let failure = session.withLock(\.failure) { throw failure }
+    }
+
+    private var membership: ConsumerConfiguration {
+        ConsumerConfiguration(
+            group: context.processor.group, topics: context.processor.inputs,
+            sessionTimeout: context.configuration.sessionTimeout, instanceID: context.configuration.instanceID)
+    }
+
+    private func checkTopics() async throws {
+        let partitions = Dictionary(uniqueKeysWithValues: try await log.admin.topics().map { ($0.topic, $0.partitions) })
+        for topic in context.processor.inputs + [context.processor.deadLetterTopic] where partitions[topic] == nil {
+            throw LogError(.unknownTopic, topic.name)
+        }
+        if Set(context.processor.inputs.map { partitions[$0] }).count > 1 {
+            throw LogError(.topicMismatch, "inputs of \(context.processor.name) differ in their number of partitions")
+        }
+    }
+
+    // MARK: Membership
+
+    /// Follows the consumer until it is closed.
+    private func follow(_ consumer: any Consumer) async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            while let event = try await consumer.next() {
+                switch event {
+                case .assigned(let assignment): try await begin(assignment, consumer)
+                case .records(let source, let records): await lane(of: source)?.receive(source, records)
+                case .revoked(let sources):
+                    // Beside the loop: lanes that stay must not wait for those that go.
+                    let lanes = take(sources)
+                    group.addTask { await self.giveUp(lanes, sources, consumer) }
+                case .lost(let sources):
+                    for lane in take(sources) { lane.drop() }
+                    for source in sources { context.observer.released(source) }
+                case .outOfRange(let source, let requested, let held):
+                    await goOn(source, from: requested, held, consumer)
+                }
+            }
+        }
+    }
+
+    private func begin(_ assignment: [TopicPartition: Commit?], _ consumer: any Consumer) async throws {
+        if assignment.isEmpty || session.withLock(\.isStopping) { return }
+        let opening = LaneOpening(context: context, log: log, consumer: consumer) { error in
+            self.fail(error, consumer)
+        }
+        let (lanes, positions) = try await opening.open(assignment)
+        let replaced = session.withLock { session in
+            lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
+        }
+        for lane in replaced { lane.drop() }
+        // First what was parked: it is older than anything the consumer will bring.
+        for lane in lanes { lane.begin() }
+        do {
+            try await consumer.start(at: positions)
+        } catch {
+            guard error.code == .fenced else { throw error }
+            for lane in take(Array(positions.keys)) { lane.drop() }
+        }
+    }
+
+    private func giveUp(_ lanes: [Lane<C>], _ sources: [TopicPartition], _ consumer: any Consumer) async {
+        await drain(lanes)
+        do {
+            try await consumer.release(sources)
+        } catch {
+            context.logger.info("partitions were gone before their release", metadata: [LogKey.error: "\(error)"])
+        }
+        for source in sources { context.observer.released(source) }
+    }
+
+    /// The log does not hold the offset. Where retention was faster than we, go on with what is left; else something
+    /// is wrong that a person must look at, and the partition stands still.
+    private func goOn(
+        _ source: TopicPartition, from requested: Offset, _ held: Watermarks, _ consumer: any Consumer
+    ) async {
+        var metadata = LogKey.of(source)
+        metadata[LogKey.offset] = "\(requested)"
+        metadata[LogKey.count] = "\(abs(held.low - requested))"
+        do {
+            guard requested < held.low else {
+                throw LogError(.offsetOutOfRange, "the log ends at \(held.high), the group stands beyond it")
+            }
+            context.logger.error("retention removed records before they were handled", metadata: metadata)
+            try await consumer.seek(source, to: held.low)
+        } catch {
+            metadata[LogKey.error] = "\(error)"
+            context.logger.error("partition stands still", metadata: metadata)
+            context.observer.stuck(source)
+        }
+    }
+
+    // MARK: Leaving
+
+    private func leaveWhenAsked(_ consumer: any Consumer) async {
+        do {
+            try await gracefulShutdown()
+            await drain(takeAll())
+        } catch {
+            for lane in takeAll() { lane.drop() }
+        }
+        await consumer.close()
+    }
+
+    private func drain(_ lanes: [Lane<C>]) async {
+        await withDiscardingTaskGroup { group in
+            for lane in lanes { group.addTask { await lane.drain() } }
+        }
+    }
+
+    /// A lane cannot go on for a reason that concerns all: leave, and let `run` throw.
+    private func fail(_ error: any Error, _ consumer: any Consumer) {
+        let lanes = session.withLock { session in
+            session.failure = session.failure ?? error
+            return Array(session.lanes.values)
+        }
+        for lane in lanes { lane.drop() }
+        Task { await consumer.close() }
+    }
+
+    private func lane(of source: TopicPartition) -> Lane<C>? {
+        session.withLock { $0.lanes[source.partition] }
+    }
+
+    private func take(_ sources: [TopicPartition]) -> [Lane<C>] {
+        session.withLock { session in
+            Set(sources.map(\.partition)).compactMap { session.lanes.removeValue(forKey: $0) }
+        }
+    }
+
+    private func takeAll() -> [Lane<C>] {
+        session.withLock { session in
+            session.isStopping = true
+            defer { session.lanes = [:] }
+            return Array(session.lanes.values)
+        }
+    }
+}
+
+extension ProcessorRuntime where C == ContinuousClock {
+    /// A runtime on the machine's clocks.
+    public convenience init(
+        processor: some Processor, log: any Log, configuration: ProcessorRuntimeConfiguration,
+        observer: any ProcessorObserver = NoObserver(), logger: Logger
+    ) {
+        self.init(
+            processor: processor, log: log, configuration: configuration, clock: ContinuousClock(),
+            wallTime: Timestamp.wallClock, observer: observer, logger: logger)
+    }
+}

@@ -1,0 +1,55 @@
+import EventLog
+
+/// Bounds and times of a `ProcessorRuntime`. The defaults suit every processor of Millrace.
+public struct ProcessorRuntimeConfiguration: Sendable {
+    /// Where a group begins that has no commit for a partition.
+    public enum Start: Sendable, Hashable {
+        /// Refuse: a group is born on purpose, so that a lost or mistyped one neither repeats nor skips records.
+        case requireCommit
+        case earliest
+        case latest
+    }
+
+    public var start: Start
+    /// State lies in `<stateDirectory>/<group>/<partition>.db`.
+    public var stateDirectory: String
+    /// A handler that runs longer is given up: its late result is discarded and its record is parked.
+    public var handlerTimeout: Duration
+    /// How long running handlers may go on when their partition is revoked or the runtime stops.
+    public var drainTimeout: Duration
+    /// How long the last commit after that may take; then the partition is given up without it.
+    public var lastCommitTimeout: Duration
+    /// Most records of one batch in `.ordered` mode.
+    public var maxBatchRecords: Int
+    /// A lane that holds so many records, from receiving until the progress passes them, pauses its partitions.
+    public var maxLaneRecords: Int
+    /// The same in bytes of records; parked ones count too.
+    public var maxLaneBytes: Int
+    /// A partition with so many parked records pauses. They are listed in the commit's metadata, which holds 4,096
+    /// bytes: with 500 a record's share is 8.
+    public var maxParkedRecords: Int
+    /// See `ConsumerConfiguration`.
+    public var sessionTimeout: Duration
+    /// See `ConsumerConfiguration`.
+    public var instanceID: String?
+
+    public init(
+        start: Start = .requireCommit, stateDirectory: String = "data/state", handlerTimeout: Duration = .seconds(30),
+        drainTimeout: Duration = .seconds(5), lastCommitTimeout: Duration = .seconds(5), maxBatchRecords: Int = 500,
+        maxLaneRecords: Int = 5_000, maxLaneBytes: Int = 16 << 20, maxParkedRecords: Int = 500,
+        sessionTimeout: Duration = .seconds(10), instanceID: String? = nil
+    ) {
+        precondition(maxBatchRecords > 0 && maxLaneRecords > 0 && maxLaneBytes > 0 && maxParkedRecords > 0)
+        self.start = start
+        self.stateDirectory = stateDirectory
+        self.handlerTimeout = handlerTimeout
+        self.drainTimeout = drainTimeout
+        self.lastCommitTimeout = lastCommitTimeout
+        self.maxBatchRecords = maxBatchRecords
+        self.maxLaneRecords = maxLaneRecords
+        self.maxLaneBytes = maxLaneBytes
+        self.maxParkedRecords = maxParkedRecords
+        self.sessionTimeout = sessionTimeout
+        self.instanceID = instanceID
+    }
+}

@@ -1,0 +1,56 @@
+import EventLog
+
+/// The parked records of a lane, in memory: per key the one that failed, when it is due, and those behind it.
+///
+/// How many may be parked is bounded by the partition's pause (`LaneState`), not here: nothing is ever dropped.
+struct RetrySchedule<Instant: InstantProtocol & Sendable> {
+    private struct Line {
+        /// The record that failed; nil while it is tried again.
+        var head: Work?
+        var behind: [Work] = []
+    }
+
+    private var lines: [OrderKey: Line] = [:]
+    /// Lines whose head waits, ascending by time.
+    private var due: [(at: Instant, key: OrderKey)] = []
+
+    var isEmpty: Bool { lines.isEmpty }
+    var nextDue: Instant? { due.first?.at }
+
+    func blocks(_ key: OrderKey) -> Bool { lines[key] != nil }
+
+    /// A record failed: it heads its key's line and comes back at `instant`.
+    mutating func fail(_ work: Work, until instant: Instant) {
+        let key = OrderKey(work.record)
+        precondition(lines[key]?.head == nil, "one record of a key fails at a time")
+        lines[key, default: Line()].head = work
+        let place = due.partitioningIndex { $0.at > instant }
+        due.insert((instant, key), at: place)
+    }
+
+    /// A later record of a blocked key waits behind the one that failed.
+    mutating func follow(_ work: Work) { lines[OrderKey(work.record), default: Line()].behind.append(work) }
+
+    /// Records whose time has come; their keys stay blocked until `settle` or another `fail`.
+    mutating func takeDue(at now: Instant) -> [Work] {
+        let count = due.partitioningIndex { $0.at > now }
+        defer { due.removeFirst(count) }
+        return due[..<count].compactMap { lines[$0.key]?.head.take() }
+    }
+
+    /// The head is done with. Answers those behind it, oldest first; the key is free.
+    mutating func settle(_ key: OrderKey) -> [Work] { lines.removeValue(forKey: key)?.behind ?? [] }
+}
+
+extension Array {
+    /// Index of the first element that `isBehind`, all later ones being so too, by bisection.
+    func partitioningIndex(where isBehind: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

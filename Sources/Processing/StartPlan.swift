@@ -1,0 +1,59 @@
+import EventLog
+
+/// Where a partition goes on, from what its group and its state know.
+///
+/// The group knows which records are finished, the state which ones it contains; a crash between the state's
+/// transaction and the group's commit leaves them apart.
+///
+/// | mode | handled | without outputs |
+/// |---|---|---|
+/// | none | what the group has not finished | – |
+/// | rebuilt | what the state does not contain, from the oldest record held when there is no state | what the group has finished |
+/// | local | what neither has | – |
+struct StartPlan: Sendable, Equatable {
+    /// The first record to read live.
+    let start: Offset
+    /// Records below it that are to be handled first, read by offset.
+    let exceptions: OffsetSet
+    /// The group's commit, when records it covers are handled again for their state alone.
+    let silent: Progress?
+    /// What the group has committed; nil for a group without commit.
+    let committed: Progress?
+    /// Records that were to be handled and are no longer held.
+    let missed: Int64
+
+    /// - Parameters:
+    ///   - birth: where a group begins that has no commit.
+    ///   - low: the oldest offset held.
+    init(mode: StateMode, commit: Progress?, birth: Offset, state: Progress?, low: Offset) {
+        let group = commit ?? Progress(offset: birth)
+        let wanted: Offset
+        var exceptions: OffsetSet
+        switch mode {
+        case .none:
+            (wanted, exceptions, silent) = (group.offset, group.parked, nil)
+        case .rebuiltFromInputs:
+            (wanted, exceptions) = state.map { ($0.offset, $0.parked) } ?? (low, OffsetSet())
+            silent = group
+        case .local:
+            let state = state ?? Progress(offset: 0)
+            wanted = max(group.offset, state.offset)
+            // Above an offset nothing is finished, so an exception of one side counts unless the other has finished it.
+            exceptions = OffsetSet()
+            for offset in state.parked where !group.hasFinished(offset) { exceptions.insert(offset) }
+            for offset in group.parked where !state.hasFinished(offset) { exceptions.insert(offset) }
+            silent = nil
+        }
+        let gone = exceptions.prefix { $0 < low }
+        for offset in gone { exceptions.remove(offset) }
+        self.exceptions = exceptions
+        start = max(wanted, low)
+        committed = commit
+        missed = Int64(gone.count) + start - wanted
+    }
+}
+
+extension Progress {
+    /// Below the offset and no exception.
+    func hasFinished(_ offset: Offset) -> Bool { offset < self.offset && !parked.contains(offset) }
+}

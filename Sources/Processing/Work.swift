@@ -1,0 +1,53 @@
+import EventLog
+
+/// A record on its way through a lane.
+struct Work: Sendable {
+    enum Fate: Sendable {
+        case toBeHandled
+        /// It failed, but records before it must be handled again first; when its turn comes it is parked.
+        case failed(HandlerFailure)
+        /// Given up; what is left to do is the dead letter.
+        case condemned(HandlerFailure)
+    }
+
+    let record: StoredRecord
+    /// Failed tries so far, known to this owner of the partition: a take-over starts from 0 again.
+    var attempts = 0
+    /// After a take-over the record's own time, so that age stays bounded although attempts start over.
+    var firstFailedAt: Timestamp?
+    /// Handled for its state alone: its outputs were written by an earlier owner.
+    var isSilent = false
+    var fate = Fate.toBeHandled
+
+    init(_ record: StoredRecord) { self.record = record }
+}
+
+/// What is worked on one after the other.
+enum RecordKey: Sendable, Hashable {
+    /// Ordered mode: the whole lane.
+    case lane
+    case bytes([UInt8])
+    /// A record without key has no order.
+    case alone(Topic, Offset)
+
+    init(_ record: StoredRecord) {
+        self = record.key.map { .bytes($0) } ?? .alone(record.topic, record.offset)
+    }
+}
+
+/// What order is promised for, and therefore what a parked record blocks: a key within its topic.
+struct OrderKey: Sendable, Hashable {
+    let topic: Topic
+    let key: RecordKey
+
+    init(_ record: StoredRecord) {
+        topic = record.topic
+        key = RecordKey(record)
+    }
+}
+
+/// One reading of both clocks: `instant` for waiting, `wall` for what is compared with records.
+struct Moment<Instant: InstantProtocol & Sendable>: Sendable {
+    var instant: Instant
+    var wall: Timestamp
+}

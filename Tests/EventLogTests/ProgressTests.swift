@@ -1,0 +1,76 @@
+import EventLog
+import EventLogTesting
+import Testing
+
+@Suite struct ProgressTests {
+    @Test func withoutExceptionsTheNoteIsEmpty() throws {
+        let commit = try #require(Progress(offset: 42).encoded())
+        #expect(commit == Commit(offset: 42, metadata: ""))
+        #expect(Progress(commit) == Progress(offset: 42))
+    }
+
+    @Test func theNoteReadsAsItsDocumentationSays() {
+        let progress = Progress(offset: 100, parked: OffsetSet([85, 86, 87, 64]), attempted: OffsetSet([59]))
+        #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 a=40")
+    }
+
+    @Test(arguments: UInt64(1)...50) func survivesTheRoundTrip(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let offset = Offset.random(in: 1...5_000_000_000, using: &random)
+        func someOffsets() -> OffsetSet {
+            let reach = min(offset, 400)
+            return OffsetSet(
+                (0..<Int.random(in: 0...60, using: &random)).map { _ in
+                    offset - Offset.random(in: 1...reach, using: &random)
+                })
+        }
+        let progress = Progress(offset: offset, parked: someOffsets(), attempted: someOffsets())
+        let commit = try #require(progress.encoded())
+        #expect(commit.offset == offset)
+        #expect(Progress(commit) == progress)
+    }
+
+    @Test func reachesFromZeroToTheOffsetItself() throws {
+        let whole = Progress(offset: 10, parked: OffsetSet(Offset(0)..<10), attempted: OffsetSet([0, 9]))
+        #expect(Progress(try #require(whole.encoded())) == whole)
+    }
+
+    /// Every second offset parked is the form that needs most: two bytes each. One more than fits is refused, and what
+    /// fits is read back whole.
+    @Test func fillsTheNoteToItsLastByteAndNoFurther() throws {
+        func alternating(_ count: Offset) -> Progress {
+            Progress(offset: 10_000, parked: OffsetSet((1...count).map { 10_000 - 2 * $0 }))
+        }
+        // "mr1 p=" and count times "1," less the last comma: 6 + 2 · count - 1.
+        let fits = try #require(alternating(2_045).encoded())
+        #expect(fits.metadata.utf8.count == 4_095)
+        #expect(Progress(fits) == alternating(2_045))
+        #expect(alternating(2_046).encoded() == nil)
+    }
+
+    @Test(arguments: [
+        "", "hello", "mr1", "mr2 p=1", "p=1", "mr1 p=", "mr1 p=,,", "mr1 p=x", "mr1 p=-1", "mr1 p=1+0", "mr1 p=1+-5",
+        "mr1 p=101", "mr1 p=0+101", "mr1 p=9223372036854775807", "mr1 p=1+9223372036854775807",
+        "mr1 p=99999999999999999999", "mr1 p=1+99999999999999999999", "mr1 z=1", "mr1 \u{0} p", "mr1 p", "mr1 =",
+    ])
+    func aNoteThatIsNotOursMeansNoExceptions(note: String) {
+        #expect(Progress(Commit(offset: 100, metadata: note)) == Progress(offset: 100))
+    }
+
+    @Test func aDamagedListKeepsWhatCameBeforeTheDamage() {
+        let progress = Progress(Commit(offset: 100, metadata: "mr1 p=1+2,x,3 a=0"))
+        #expect(progress == Progress(offset: 100, parked: OffsetSet([97, 98]), attempted: OffsetSet([99])))
+    }
+
+    /// A note is read from a broker: nothing in it may crash its reader or name offsets outside of the partition.
+    @Test(arguments: UInt64(1)...200) func noNoteNamesOffsetsOutsideOfThePartition(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let letters = Array("mr1 pa=+,0123456789-")
+        let offset = Offset.random(in: 0...200, using: &random)
+        let noise = String((0..<Int.random(in: 0...60, using: &random)).map { _ in letters.randomElement(using: &random)! })
+        let progress = Progress(Commit(offset: offset, metadata: "mr1 p=" + noise))
+        for set in [progress.parked, progress.attempted] {
+            #expect(set.allSatisfy { (0..<offset).contains($0) }, "\(noise)")
+        }
+    }
+}
