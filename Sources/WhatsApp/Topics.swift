@@ -1,0 +1,95 @@
+import EventLog
+
+/// Names and shapes of the pipeline's topics, `<prefix>.<what>.v<version>`.
+///
+/// | topic | key | kept |
+/// |---|---|---|
+/// | messages, statuses | conversation | 14 days |
+/// | errors, other | phone number id or WABA id | 30 days |
+/// | raw | delivery id | 7 days |
+/// | outbound, outboundBulk | conversation | 7 days |
+/// | outboundResults | conversation | 14 days |
+/// | messageState | message id | newest of each key |
+/// | analytics | number, window, source partition | newest of each key, 90 days |
+/// | `state.<group>` | the processor's key | newest of each key |
+/// | `dlq.<group>` | the original key | 30 days |
+///
+/// Keys decide partitions, so the partition count belongs to the version: more partitions are a new version.
+public struct Topics: Sendable, Hashable {
+    public let prefix: String
+    public let version: Int
+    /// Of every topic.
+    public let partitions: Int32
+
+    /// Messages of customers.
+    public let messages: Topic
+    /// What became of messages we sent.
+    public let statuses: Topic
+    /// Out-of-band errors of number, account or app.
+    public let errors: Topic
+    /// Every other event, and whatever could not be read.
+    public let other: Topic
+    /// Whole webhook bodies, verbatim; written only when asked for.
+    public let raw: Topic
+    /// Commands: replies, utility and authentication messages.
+    public let outbound: Topic
+    /// Commands of campaigns, apart so that they can be paused alone.
+    public let outboundBulk: Topic
+    /// How commands ended.
+    public let outboundResults: Topic
+    /// The latest state of each message we sent.
+    public let messageState: Topic
+    /// Window aggregates.
+    public let analytics: Topic
+
+    public init(prefix: String = "whatsapp", version: Int = 1, partitions: Int32 = 12) {
+        func topic(_ name: String) -> Topic { Topic("\(prefix).\(name).v\(version)") }
+        self.prefix = prefix
+        self.version = version
+        self.partitions = partitions
+        messages = topic("messages")
+        statuses = topic("statuses")
+        errors = topic("errors")
+        other = topic("other")
+        raw = topic("raw")
+        outbound = topic("outbound")
+        outboundBulk = topic("outbound-bulk")
+        outboundResults = topic("outbound-results")
+        messageState = topic("message-state")
+        analytics = topic("analytics")
+    }
+
+    /// Where the group's failed records go.
+    public static func deadLetters(group: String) -> Topic { Topic("dlq.\(group)") }
+    /// Where the group keeps state that must survive its machine.
+    public static func state(group: String) -> Topic { Topic("state.\(group)") }
+
+    /// The platform sends bodies of up to 3 MB that may hold one item; with the envelope they must fit.
+    public static let maxInboundRecordBytes = 8 << 20
+
+    /// Everything to create for the pipeline and these consumer groups.
+    public func specs(groups: [String]) -> [TopicSpec] {
+        let large = Self.maxInboundRecordBytes
+        var specs = [
+            spec(messages, .delete(days: 14), large),
+            spec(statuses, .delete(days: 14), large),
+            spec(errors, .delete(days: 30), large),
+            spec(other, .delete(days: 30), large),
+            spec(raw, .delete(days: 7), large),
+            spec(outbound, .delete(days: 7)),
+            spec(outboundBulk, .delete(days: 7)),
+            spec(outboundResults, .delete(days: 14)),
+            spec(messageState, .compact),
+            spec(analytics, .compactAndDelete(days: 90)),
+        ]
+        for group in groups {
+            specs.append(spec(Self.deadLetters(group: group), .delete(days: 30), large))
+            specs.append(spec(Self.state(group: group), .compact))
+        }
+        return specs
+    }
+
+    private func spec(_ topic: Topic, _ retention: Retention, _ maxRecordBytes: Int = 1 << 20) -> TopicSpec {
+        TopicSpec(topic, partitions: partitions, retention: retention, maxRecordBytes: maxRecordBytes)
+    }
+}
