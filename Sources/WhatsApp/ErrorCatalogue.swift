@@ -64,7 +64,9 @@ public enum ErrorCatalogue {
     ) -> ClassifiedError {
         let wait = retryAfter.flatMap(seconds)
         let answer = ErrorAnswer(body)
-        func error(_ code: Int64?, _ errorClass: ErrorClass, _ meaning: String, pause: Duration? = nil) -> ClassifiedError {
+        func error(
+            _ code: Int64?, _ errorClass: ErrorClass, _ meaning: String, pause: Duration? = nil
+        ) -> ClassifiedError {
             ClassifiedError(
                 code: code, httpStatus: httpStatus, errorClass: errorClass, meaning: meaning, detail: answer?.detail,
                 retryAfter: wait ?? pause)
