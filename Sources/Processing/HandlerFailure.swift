@@ -17,29 +17,36 @@ public struct HandlerFailure: Error, Sendable {
     public let message: String
     /// The other side's wish when to come again; replaces the policy's delay.
     public let retryAfter: Duration?
+    /// What the handler knows beyond that, for its own `deadLettered`; nil for failures that the runtime makes.
+    public let cause: (any Error)?
 
     /// Passing: the record is parked with the later ones of its key and tried again.
-    public static func transient(_ errorClass: String, _ message: String, retryAfter: Duration? = nil) -> HandlerFailure {
+    public static func transient(
+        _ errorClass: String, _ message: String, retryAfter: Duration? = nil, cause: (any Error)? = nil
+    ) -> HandlerFailure {
         HandlerFailure(
             isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
-            retryAfter: retryAfter)
+            retryAfter: retryAfter, cause: cause)
     }
 
     /// Final: the record goes to the dead-letter topic at once.
     public static func permanent(
-        _ errorClass: String, _ message: String, disposition: Disposition = .rejected
+        _ errorClass: String, _ message: String, disposition: Disposition = .rejected, cause: (any Error)? = nil
     ) -> HandlerFailure {
         HandlerFailure(
-            isTransient: false, disposition: disposition, errorClass: errorClass, message: message, retryAfter: nil)
+            isTransient: false, disposition: disposition, errorClass: errorClass, message: message, retryAfter: nil,
+            cause: cause)
     }
 
     private init(
-        isTransient: Bool, disposition: Disposition, errorClass: String, message: String, retryAfter: Duration?
+        isTransient: Bool, disposition: Disposition, errorClass: String, message: String, retryAfter: Duration?,
+        cause: (any Error)?
     ) {
         self.isTransient = isTransient
         self.disposition = disposition
         self.errorClass = errorClass
         self.message = message
         self.retryAfter = retryAfter
+        self.cause = cause
     }
 }

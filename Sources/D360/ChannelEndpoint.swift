@@ -1,0 +1,35 @@
+import WhatsApp
+
+/// Where and with which key a channel's messages are sent. Every number has a key of its own; another number's key
+/// would send from that number.
+public struct ChannelEndpoint: Sendable, CustomStringConvertible {
+    /// E.g. `https://waba-v2.360dialog.io`, without a slash at the end.
+    public let baseURL: String
+    public let hosting: Hosting
+    public let apiKey: APIKey
+    /// Whether marketing templates go to the Marketing Messages API (`POST /marketing_messages`) instead of
+    /// `POST /messages`; switch off for a number that is not enabled for it. Cloud only.
+    public let usesMarketingMessages: Bool
+
+    public init(baseURL: String, hosting: Hosting, apiKey: APIKey, usesMarketingMessages: Bool = true) {
+        var url = baseURL[...]
+        while url.last == "/" { url.removeLast() }
+        self.baseURL = String(url)
+        self.hosting = hosting
+        self.apiKey = apiKey
+        self.usesMarketingMessages = usesMarketingMessages
+    }
+
+    public var description: String { "ChannelEndpoint(\(hosting.rawValue))" }
+}
+
+/// A `D360-API-KEY`. Shows itself to nobody who prints it.
+public struct APIKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    let value: String
+
+    public init(_ value: String) { self.value = value }
+
+    public var description: String { "APIKey(…)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,46 @@
+import CCurl
+
+/// Sets options of one easy handle and remembers the first refusal, so that callers check once.
+struct CurlOptions {
+    private let easy: UnsafeMutableRawPointer
+    private(set) var failure = CURLE_OK
+
+    init(_ easy: UnsafeMutableRawPointer) { self.easy = easy }
+
+    mutating func set(_ option: CURLoption, _ value: Int) { fail(d360_set_long(easy, option, value)) }
+    mutating func setOffset(_ option: CURLoption, _ value: Int) {
+        fail(d360_set_offset(easy, option, curl_off_t(value)))
+    }
+    mutating func set(_ option: CURLoption, _ value: String) { fail(d360_set_string(easy, option, value)) }
+    mutating func set(_ option: CURLoption, pointer: UnsafeMutableRawPointer?) {
+        fail(d360_set_pointer(easy, option, pointer))
+    }
+    mutating func set(_ option: CURLoption, _ callback: d360_data_callback) {
+        fail(d360_set_callback(easy, option, callback))
+    }
+
+    mutating func fail(_ code: CURLcode) {
+        if failure == CURLE_OK { failure = code }
+    }
+
+    /// What all requests of a transport share.
+    mutating func setConnection(_ configuration: HTTPTransportConfiguration, timeout: Duration) {
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        // At least 1 ms: libcurl reads 0 as "no limit" or "my own default".
+        set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(configuration.connectTimeout.wholeMilliseconds)))
+        set(CURLOPT_TIMEOUT_MS, max(1, Int(timeout.wholeMilliseconds)))
+        set(CURLOPT_MAXAGE_CONN, max(1, Int(configuration.maxIdleAge.components.seconds)))
+        set(CURLOPT_PROXY, configuration.proxy ?? "")
+        if let caFile = configuration.caFile { set(CURLOPT_CAINFO, caFile) }
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int64 {
+        components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,207 @@
+import CCurl
+
+/// One libcurl easy handle with what its callbacks read and write. It serves one request after the other.
+///
+/// Confined to the thread of the `CurlMulti` that made it: libcurl calls back on that thread only.
+///
+/// **The body goes out through the read callback, without a seek callback, on purpose.** First, the callback tells
+/// for certain whether any byte of the body can have left: not called, not sent. Second, libcurl quietly repeats a
+/// request when a reused connection ends without an answer, a POST too, although the server may have acted on it;
+/// a body that cannot be rewound makes that fail, and the caller learns that the outcome is unknown.
+final class CurlTransfer {
+    let easy: UnsafeMutableRawPointer
+    private var request = HTTPRequest(url: "")
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var bodyOffset = 0
+    private var response = HTTPResponse(status: 0)
+    private var headerBytes = 0
+    private var maxResponseBytes = 0
+    private var overflowed = false
+
+    /// More header bytes than any real server sends; beyond it the answer counts as too large.
+    private static let maxHeaderBytes = 64 << 10
+
+    init?() {
+        guard let easy = curl_easy_init() else { return nil }
+        self.easy = easy
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(headerList)
+    }
+
+    /// Sets everything up for `request`; nothing of an earlier request remains, except libcurl's own caches.
+    func prepare(_ request: HTTPRequest, _ configuration: HTTPTransportConfiguration) throws(TransportError) {
+        curl_easy_reset(easy)
+        self.request = request
+        bodyOffset = 0
+        response = HTTPResponse(status: 0)
+        headerBytes = 0
+        overflowed = false
+        maxResponseBytes = configuration.maxResponseBytes
+        var options = CurlOptions(easy)
+        options.setConnection(configuration, timeout: request.timeout ?? configuration.totalTimeout)
+        options.set(CURLOPT_URL, request.url)
+        setMethod(&options)
+        setHeaders(&options)
+        setCallbacks(&options)
+        guard options.failure == CURLE_OK else { throw error(options.failure) }
+    }
+
+    /// What became of the request, for libcurl's result code.
+    func finish(_ code: CURLcode) -> Result<HTTPResponse, TransportError> {
+        guard code == CURLE_OK else { return .failure(error(code)) }
+        var status = 0
+        _ = d360_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+        var done = response
+        done.status = status
+        return .success(done)
+    }
+
+    func error(_ code: CURLcode) -> TransportError {
+        if overflowed { return TransportError(.responseTooLarge, delivery, "the answer is larger than the limit") }
+        return TransportError(.init(code), delivery, String(cString: curl_easy_strerror(code)))
+    }
+
+    /// Whether the server may have the whole request by now.
+    var delivery: TransportError.Delivery {
+        if !request.body.isEmpty { return bodyOffset > 0 ? .unknown : .notSent }
+        var written = 0
+        _ = d360_get_long(easy, CURLINFO_REQUEST_SIZE, &written)
+        return written > 0 ? .unknown : .notSent
+    }
+
+    private func setMethod(_ options: inout CurlOptions) {
+        if !request.body.isEmpty {
+            options.set(CURLOPT_POST, 1)
+            options.setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count)
+            options.set(CURLOPT_CUSTOMREQUEST, request.method)
+            return
+        }
+        switch request.method {
+        case "GET": options.set(CURLOPT_HTTPGET, 1)
+        case "HEAD": options.set(CURLOPT_NOBODY, 1)
+        case "POST", "PUT", "PATCH":
+            options.set(CURLOPT_POST, 1)
+            options.setOffset(CURLOPT_POSTFIELDSIZE_LARGE, 0)
+            options.set(CURLOPT_COPYPOSTFIELDS, "")
+            options.set(CURLOPT_CUSTOMREQUEST, request.method)
+            // Nothing to rewind: only a fresh connection keeps libcurl from repeating the request by itself.
+            options.set(CURLOPT_FRESH_CONNECT, 1)
+        default:
+            options.set(CURLOPT_HTTPGET, 1)
+            options.set(CURLOPT_CUSTOMREQUEST, request.method)
+            options.set(CURLOPT_FRESH_CONNECT, 1)
+        }
+    }
+
+    private func setHeaders(_ options: inout CurlOptions) {
+        curl_slist_free_all(headerList)
+        headerList = nil
+        // libcurl would wait up to a second for "100 Continue" before a large body.
+        var lines = ["Expect:"]
+        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+            lines.append("Content-Type:")  // otherwise libcurl claims that the body is a form
+        }
+        for field in request.headers {
+            // "Name:" would remove a header; "Name;" is libcurl's way to send an empty one.
+            lines.append(field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
+        }
+        for line in lines {
+            guard let longer = curl_slist_append(headerList, line) else { return options.fail(CURLE_OUT_OF_MEMORY) }
+            headerList = longer
+        }
+        options.set(CURLOPT_HTTPHEADER, pointer: UnsafeMutableRawPointer(headerList))
+    }
+
+    private func setCallbacks(_ options: inout CurlOptions) {
+        // Unretained: `CurlMulti` holds the transfer for as long as the handle is in use.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        options.set(CURLOPT_READFUNCTION) { bytes, size, count, context in
+            CurlTransfer.from(context).read(into: bytes, capacity: size * count)
+        }
+        options.set(CURLOPT_READDATA, pointer: context)
+        options.set(CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            CurlTransfer.from(context).take(bytes, size * count)
+        }
+        options.set(CURLOPT_WRITEDATA, pointer: context)
+        options.set(CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            CurlTransfer.from(context).takeHeader(bytes, size * count)
+        }
+        options.set(CURLOPT_HEADERDATA, pointer: context)
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> CurlTransfer {
+        guard let context else { preconditionFailure("libcurl called back without its context") }
+        return Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    private func read(into bytes: UnsafeMutablePointer<CChar>?, capacity: Int) -> Int {
+        let count = min(capacity, request.body.count - bodyOffset)
+        // libcurl knows the length and never asks beyond it, unless it starts over: that must not happen.
+        guard let bytes, count > 0 else { return Int(CURL_READFUNC_ABORT) }
+        request.body.withUnsafeBytes { body in
+            UnsafeMutableRawPointer(bytes).copyMemory(from: body.baseAddress! + bodyOffset, byteCount: count)
+        }
+        bodyOffset += count
+        return count
+    }
+
+    /// Any other number than `count` makes libcurl give up the transfer.
+    private func take(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
+        guard let bytes, count > 0 else { return count }
+        guard response.body.count + count <= maxResponseBytes else {
+            overflowed = true
+            return 0
+        }
+        response.body.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: count))
+        return count
+    }
+
+    private func takeHeader(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
+        guard let bytes else { return count }
+        headerBytes += count
+        guard headerBytes <= Self.maxHeaderBytes else {
+            overflowed = true
+            return 0
+        }
+        let line = UnsafeRawBufferPointer(start: bytes, count: count)
+        if line.starts(with: "HTTP/".utf8) {
+            response.headers.removeAll(keepingCapacity: true)  // an interim answer came before
+        } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
+            let name = String(decoding: line[..<colon], as: UTF8.self)
+            let value = line[(colon + 1)...].trimmingBlanks()
+            response.headers.append(HTTPField(name, String(decoding: value, as: UTF8.self)))
+        }
+        return count
+    }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    fileprivate func trimmingBlanks() -> Self {
+        var rest = self
+        while let first = rest.first, first <= 0x20 { rest = rest.dropFirst() }
+        while let last = rest.last, last <= 0x20 { rest = rest.dropLast() }
+        return rest
+    }
+}
+
+extension TransportError.Code {
+    fileprivate init(_ code: CURLcode) {
+        self =
+            switch code {
+            case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .resolve
+            case CURLE_COULDNT_CONNECT: .connect
+            case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+                CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS:
+                .tls
+            case CURLE_OPERATION_TIMEDOUT: .timeout
+            case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_SEND_FAIL_REWIND,
+                CURLE_ABORTED_BY_CALLBACK, CURLE_HTTP2, CURLE_HTTP2_STREAM:
+                .cut
+            case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: .invalidRequest
+            default: .transfer
+            }
+    }
+}

@@ -1,0 +1,95 @@
+import EventLog
+
+extension OutboundResult {
+    /// Reads a result strictly; the error names the member that is wrong, never its value.
+    public init(record: StoredRecord) throws(MalformedRecord) {
+        let event = try CloudEvent(record.headers)
+        guard event.type == EventType.outboundResulted.rawValue else { throw MalformedRecord("ce_type") }
+        guard let key = record.key, !key.isEmpty, let conversationKey = String(validating: key, as: UTF8.self) else {
+            throw MalformedRecord("key")
+        }
+        guard let value = record.value else { throw MalformedRecord("value") }
+        try self.init(
+            value: value, conversationKey: conversationKey, correlationID: event.correlationID,
+            traceparent: event.traceparent)
+    }
+
+    /// Reads the value of a result where the headers are known otherwise.
+    public init(
+        value: [UInt8], conversationKey: String, correlationID: String?, traceparent: String?
+    ) throws(MalformedRecord) {
+        guard let json = try? JSON(parsing: value) else { throw MalformedRecord("value") }
+        guard let result = json["result"], result.kind == .object else { throw MalformedRecord("result") }
+        let members = OutboundMembers(result, "result")
+        guard let outcome = Outcome(rawValue: try members.text("outcome")) else {
+            throw MalformedRecord("result.outcome")
+        }
+        guard let purpose = OutboundCommand.Purpose(rawValue: try members.text("purpose")) else {
+            throw MalformedRecord("result.purpose")
+        }
+        guard let attempts = try members.integerIfPresent("attempts"), (0...Int64(Int32.max)).contains(attempts) else {
+            throw MalformedRecord("result.attempts")
+        }
+        channel = try ChannelIdentity(outbound: json["channel"])
+        self.conversationKey = conversationKey
+        commandID = try members.text("command_id")
+        self.outcome = outcome
+        messageID = try members.textIfPresent("message_id")
+        guard outcome != .accepted || messageID != nil else { throw MalformedRecord("result.message_id") }
+        messageStatus = try members.textIfPresent("message_status")
+        self.attempts = Int(attempts)
+        firstAttemptAt = try members.time("first_attempt_at")
+        finishedAt = try members.time("finished_at")
+        self.purpose = purpose
+        failure = try Failure(result["error"])
+        self.correlationID = correlationID
+        self.traceparent = traceparent
+    }
+
+    public var value: [UInt8] {
+        JSONWriter.object { value in
+            channel.writeOutbound(to: &value)
+            value.object("result") { result in
+                result.member("command_id", commandID)
+                result.member("outcome", outcome.rawValue)
+                result.memberIfPresent("message_id", messageID)
+                result.memberIfPresent("message_status", messageStatus)
+                result.member("attempts", attempts)
+                result.member("first_attempt_at", firstAttemptAt.milliseconds)
+                result.member("finished_at", finishedAt.milliseconds)
+                result.member("purpose", purpose.rawValue)
+                if let failure {
+                    result.object("error") { error in
+                        error.memberIfPresent("code", failure.code)
+                        error.member("class", failure.errorClass)
+                        error.memberIfPresent("http_status", failure.httpStatus.map(Int64.init))
+                        error.member("message", failure.message)
+                    }
+                }
+            }
+        }
+    }
+
+    public func record(topic: Topic) -> Record {
+        let event = CloudEvent(
+            type: .outboundResulted, id: eventID, source: channel.outboundSource, subject: messageID,
+            time: finishedAt, recordedTime: finishedAt, partitionKey: conversationKey, correlationID: correlationID,
+            causationID: commandID, traceparent: traceparent)
+        return Record(
+            topic: topic, key: Array(conversationKey.utf8), value: value, headers: event.headers,
+            timestamp: finishedAt)
+    }
+}
+
+extension OutboundResult.Failure {
+    fileprivate init?(_ json: JSON?) throws(MalformedRecord) {
+        guard let json, !json.isNull else { return nil }
+        guard json.kind == .object else { throw MalformedRecord("result.error") }
+        let members = OutboundMembers(json, "result.error")
+        let status = try members.integerIfPresent("http_status")
+        if let status, !(100...999).contains(status) { throw MalformedRecord("result.error.http_status") }
+        self.init(
+            code: try members.integerIfPresent("code"), errorClass: try members.text("class"),
+            httpStatus: status.map { Int($0) }, message: try members.text("message"))
+    }
+}

@@ -1,0 +1,83 @@
+import EventLog
+
+/// How a command ended: the value of the `outbound-results` topic, keyed by the command's conversation.
+///
+///     {"channel":{…},"result":{"command_id","outcome","message_id"?,"message_status"?,"attempts","first_attempt_at",
+///      "finished_at","purpose","error":{"code"?,"class","http_status"?,"message"}?}}
+public struct OutboundResult: Sendable, Hashable {
+    public enum Outcome: String, Sendable, Hashable, CaseIterable {
+        /// The API took it and gave a message id; statuses tell the rest.
+        case accepted
+        /// Not sent, and it will not be.
+        case rejected
+        /// It may have been sent, and nobody can tell.
+        case unknown
+        /// Not sent in time.
+        case expired
+    }
+
+    /// Why there is no message.
+    public struct Failure: Sendable, Hashable {
+        public var code: Int64?
+        /// `ErrorClass`, or a word of the sender's own.
+        public var errorClass: String
+        public var httpStatus: Int?
+        public var message: String
+
+        public init(code: Int64? = nil, errorClass: String, httpStatus: Int? = nil, message: String) {
+            self.code = code
+            self.errorClass = errorClass
+            self.httpStatus = httpStatus
+            self.message = message
+        }
+
+        public init(_ error: ClassifiedError) {
+            self.init(
+                code: error.code, errorClass: error.errorClass.rawValue, httpStatus: error.httpStatus,
+                message: error.detail.map { "\(error.meaning): \($0)" } ?? error.meaning)
+        }
+    }
+
+    public var channel: ChannelIdentity
+    public var conversationKey: String
+    public var commandID: String
+    public var outcome: Outcome
+    public var messageID: String?
+    /// The API's word beside a template's id, e.g. `held_for_quality_assessment`.
+    public var messageStatus: String?
+    public var attempts: Int
+    public var firstAttemptAt: Timestamp
+    public var finishedAt: Timestamp
+    public var purpose: OutboundCommand.Purpose
+    public var failure: Failure?
+    public var correlationID: String?
+    public var traceparent: String?
+
+    public init(
+        of command: OutboundCommand, outcome: Outcome, messageID: String? = nil, messageStatus: String? = nil,
+        attempts: Int, firstAttemptAt: Timestamp, finishedAt: Timestamp, failure: Failure? = nil
+    ) {
+        channel = command.channel
+        conversationKey = command.conversationKey
+        commandID = command.id
+        self.outcome = outcome
+        self.messageID = messageID
+        self.messageStatus = messageStatus
+        self.attempts = attempts
+        self.firstAttemptAt = firstAttemptAt
+        self.finishedAt = finishedAt
+        purpose = command.purpose
+        self.failure = failure
+        correlationID = command.correlationID ?? command.id
+        traceparent = command.traceparent
+    }
+
+    /// `ce_id`: the same end of the same command has one identity, however often it is published.
+    public var eventID: String {
+        var hash = IdentityHash("outbound-result")
+        hash.add(commandID)
+        hash.add(outcome.rawValue)
+        if let messageID { hash.add(messageID) } else { hash.addAbsent() }
+        return hash.hex()
+    }
+}
