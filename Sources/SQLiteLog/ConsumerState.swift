@@ -6,6 +6,7 @@ struct ConsumerState {
     enum Action {
         case deliver(ConsumerEvent)
         case fetch([FetchPlan])
+        case fail(LogError)
         case end
     }
     /// Where to read on.
@@ -45,11 +46,13 @@ struct ConsumerState {
     /// The group's version that the last heartbeat saw.
     private(set) var version: Int64 = 0
     private(set) var isClosed = false
+    private var failure: LogError?
 
     // MARK: Delivery
 
     mutating func nextAction() -> Action {
         if isClosed { return .end }
+        if let failure { return .fail(failure) }
         if !events.isEmpty { return .deliver(events.removeFirst()) }
         if let index = turns.firstIndex(where: { assigned[$0].map { !$0.buffer.isEmpty && $0.isReadable } ?? false }) {
             return .deliver(takeBuffer(at: index))
@@ -143,6 +146,16 @@ struct ConsumerState {
 
     mutating func close() {
         isClosed = true
+        forgetAll()
+    }
+
+    /// The member is of no more use: `next` says so, and nothing is ours.
+    mutating func fail(_ error: LogError) {
+        failure = error
+        forgetAll()
+    }
+
+    private mutating func forgetAll() {
         assigned = [:]
         turns = []
         events = []

@@ -1,0 +1,55 @@
+import NIOCore
+
+/// The connections of one event loop: finds the one an acknowledgement is for, and watches their deadlines.
+///
+/// One sweep over all connections every `interval` replaces a timer per request: setting a deadline is then a store.
+/// Lives on its event loop alone.
+final class Connections {
+    typealias ID = Int
+
+    private var handlers: [ID: WebhookHandler] = [:]
+    private var lastID = 0
+    private var emptied: EventLoopPromise<Void>?
+    private(set) var isDraining = false
+    /// For requests that bring no trace of their own.
+    var traces = Traceparents()
+
+    func add(_ handler: WebhookHandler) -> ID {
+        lastID += 1
+        handlers[lastID] = handler
+        return lastID
+    }
+
+    func remove(_ id: ID) {
+        handlers[id] = nil
+        guard handlers.isEmpty else { return }
+        emptied?.succeed()
+        emptied = nil
+    }
+
+    func acknowledge(_ acknowledgement: Acknowledgement) {
+        handlers[acknowledgement.connection]?.acknowledge(acknowledgement)
+    }
+
+    /// Ends what is past its deadline, again and again.
+    func sweep(every interval: TimeAmount, on loop: any EventLoop) {
+        loop.assumeIsolated().scheduleTask(in: interval) {
+            let now = NIODeadline.now()
+            // A copy: what expires may leave `handlers`.
+            for handler in Array(self.handlers.values) where handler.deadline < now { handler.expire() }
+            self.sweep(every: interval, on: loop)
+        }
+    }
+
+    /// Closes what is idle, lets the rest finish its request; `promise` succeeds when no connection is left.
+    func drain(_ promise: EventLoopPromise<Void>) {
+        isDraining = true
+        guard !handlers.isEmpty else { return promise.succeed() }
+        emptied = promise
+        for handler in Array(handlers.values) { handler.drain() }
+    }
+
+    func closeAll() {
+        for handler in Array(handlers.values) { handler.abort() }
+    }
+}

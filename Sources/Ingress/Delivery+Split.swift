@@ -1,0 +1,56 @@
+import EventLog
+import WhatsApp
+
+/// How many records of each kind a delivery gave.
+struct RecordCounts {
+    private(set) var messages = 0
+    private(set) var statuses = 0
+    private(set) var errors = 0
+    private(set) var other = 0
+
+    mutating func add(_ topic: Topic, of topics: Topics) {
+        switch topic {
+        case topics.messages: messages += 1
+        case topics.statuses: statuses += 1
+        case topics.errors: errors += 1
+        default: other += 1
+        }
+    }
+}
+
+extension Delivery {
+    /// The records of the complete body, and how many bytes they have. Throws when it is not exactly one JSON object.
+    func split(
+        _ core: IngressCore, _ traces: inout Traceparents
+    ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
+        let records = try WebhookSplitter.split(
+            body, channel: route.identity, topics: core.topics, receivedAt: core.now(),
+            traceparent: traceparent(core, &traces))
+        var bytes = 0
+        var counts = RecordCounts()
+        for record in records {
+            bytes += record.byteCount
+            counts.add(record.topic, of: core.topics)
+        }
+        return (records, bytes, counts)
+    }
+
+    private func traceparent(_ core: IngressCore, _ traces: inout Traceparents) -> String {
+        if let traceparent, core.configuration.continuesTraces, Traceparents.isWellFormed(traceparent) {
+            return traceparent
+        }
+        return traces.begin()
+    }
+}
+
+extension Answer {
+    /// To a delivery that the log did not take.
+    init(_ failure: LogError.Code) {
+        switch failure {
+        case .queueFull: self = .overloaded
+        // Sending it again would end the same way.
+        case .recordTooLarge: self = .bodyTooLarge
+        default: self = .logUnavailable
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import EventLog
+import NIOCore
+import Synchronization
+
+/// Bytes of the bodies being received and of the records on their way to the log, over all connections, with a bound.
+///
+/// A delivery stays counted until the log is through with it, even when its sender was answered 503 long ago: a log
+/// that stalls fills the budget, and from then on senders are refused at once instead of after the deadline.
+final class InFlightBudget: Sendable {
+    private let limit: Int
+    private let used = Atomic(0)
+
+    init(limit: Int) { self.limit = limit }
+
+    var bytes: Int { used.load(ordering: .relaxed) }
+
+    /// False: they do not fit, and nothing was taken.
+    func reserve(_ bytes: Int) -> Bool {
+        guard used.add(bytes, ordering: .relaxed).newValue <= limit else {
+            used.subtract(bytes, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    func release(_ bytes: Int) {
+        let left = used.subtract(bytes, ordering: .relaxed).newValue
+        assert(left >= 0, "released more than was reserved")
+    }
+}
+
+/// The log's word on one delivery.
+struct Acknowledgement: Sendable {
+    var connection: Connections.ID
+    /// Number of the request on its connection: a late word must not answer the next request.
+    var request: UInt64
+    /// Nil when every record is durable.
+    var failure: LogError.Code?
+}
+
+/// Takes acknowledgements on the log's thread and brings them to the event loop, with one hop for all that come
+/// while a hop is under way.
+final class AcknowledgementQueue: Sendable {
+    private struct State {
+        var waiting: [Acknowledgement] = []
+        /// False once the loop is about to end: nobody is left to be answered.
+        var isOpen = true
+    }
+
+    private let state = Mutex(State())
+    private let loop: any EventLoop
+    private let connections: NIOLoopBound<Connections>
+
+    /// On the loop of `connections`.
+    init(_ connections: Connections, on loop: any EventLoop) {
+        self.loop = loop
+        self.connections = NIOLoopBound(connections, eventLoop: loop)
+    }
+
+    /// On any thread.
+    func deliver(_ acknowledgement: Acknowledgement) {
+        state.withLock { state in
+            guard state.isOpen else { return }
+            state.waiting.append(acknowledgement)
+            // Inside the lock, so that no hop begins after `close`: the loop may be gone by then.
+            if state.waiting.count == 1 { loop.execute { self.drain() } }
+        }
+    }
+
+    func close() {
+        state.withLock { $0 = State(waiting: [], isOpen: false) }
+    }
+
+    private func drain() {
+        let arrived = state.withLock { state in
+            defer { state.waiting.removeAll() }
+            return state.waiting
+        }
+        for acknowledgement in arrived { connections.value.acknowledge(acknowledgement) }
+    }
+}

@@ -1,0 +1,79 @@
+import EventLog
+import Logging
+import NIOCore
+import Synchronization
+import WhatsApp
+
+/// What all connections of a server share.
+final class IngressCore: Sendable {
+    let configuration: IngressConfiguration
+    let router: Router
+    let producer: any Producer
+    let topics: Topics
+    let times: Times
+    let budget: InFlightBudget
+    let metrics: IngressMetrics
+    let now: @Sendable () -> Timestamp
+    private let logger: Logger
+    private let failures = Mutex(Failures())
+
+    init(
+        _ configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.configuration = configuration
+        self.producer = producer
+        self.topics = topics
+        times = Times(configuration)
+        self.logger = logger
+        self.now = now
+        router = Router(configuration)
+        budget = InFlightBudget(limit: configuration.maxInFlightBytes)
+        metrics = IngressMetrics(budget: budget)
+    }
+
+    private struct Failures {
+        var count = 0
+        var nextReport = NIODeadline.distantPast
+    }
+
+    /// A delivery that was refused because of the log. Reported at most every ten seconds, with their number: a log
+    /// that is down must not fill the disk with words about it.
+    func logFailed(_ answer: Answer, _ code: LogError.Code?) {
+        let now = NIODeadline.now()
+        let report: Int? = failures.withLock { failures in
+            failures.count += 1
+            guard failures.nextReport <= now else { return nil }
+            failures.nextReport = now + .seconds(10)
+            defer { failures.count = 0 }
+            return failures.count
+        }
+        guard let report else { return }
+        logger.warning(
+            "Deliveries are refused because the log does not take them",
+            metadata: [
+                "ingress.answer": "\(answer.code)", "ingress.refused": "\(report)",
+                "log.error": "\(code?.name ?? "none")",
+            ])
+    }
+}
+
+extension IngressCore {
+    /// The configuration's time-outs in the event loop's unit.
+    struct Times: Sendable {
+        let ack, header, body, idle, linger: TimeAmount
+        /// How often deadlines are looked at: they are met with a tenth of the shortest to spare, and cost next to
+        /// nothing.
+        let sweepInterval: TimeAmount
+
+        init(_ configuration: IngressConfiguration) {
+            ack = TimeAmount(configuration.ackDeadline)
+            header = TimeAmount(configuration.headerTimeout)
+            body = TimeAmount(configuration.bodyTimeout)
+            idle = TimeAmount(configuration.idleTimeout)
+            linger = TimeAmount(configuration.lingerTimeout)
+            let shortest = [ack, header, body, idle, linger].reduce(.seconds(1), min)
+            sweepInterval = max(.milliseconds(5), .nanoseconds(shortest.nanoseconds / 10))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import EventLog
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import WhatsApp
+
+/// Takes webhooks over HTTP/1.1 and answers 200 only after every record of the body is durable.
+///
+/// | answer | when |
+/// |---|---|
+/// | 200 | every record is on the log |
+/// | 400 | the body is not exactly one JSON object, or the request is no HTTP |
+/// | 401 | wrong or missing credentials, unknown channel |
+/// | 404, 405 | another path, another method |
+/// | 408, 411, 413, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
+/// | 503 | the log did not confirm in time or refused, or a bound is reached; `Retry-After` says when to come again |
+public final class IngressServer: Service {
+    public var metrics: IngressMetrics { core.metrics }
+    private let core: IngressCore
+    private let logger: Logger
+    private let bound = Once<Int>()
+
+    /// - Parameter now: the time that is written into records as their arrival.
+    public init(
+        configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp
+    ) throws(IngressConfigurationError) {
+        try configuration.validate()
+        core = IngressCore(configuration, producer: producer, topics: topics, logger: logger, now: now)
+        self.logger = logger
+    }
+
+    /// The port listened on. Waits until `run` has bound it; throws what kept `run` from doing so.
+    public var port: Int {
+        get async throws { try await bound.value }
+    }
+
+    /// Serves until the graceful shutdown: then no connection is accepted any more, requests in flight are finished
+    /// (for at most `shutdownTimeout`), and it returns. Throws when the address cannot be bound. Runs once.
+    public func run() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: core.configuration.eventLoopCount)
+        do {
+            try await serve(on: group)
+        } catch {
+            bound.resolve(.failure(error))
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    /// What one event loop has: its connections, and the way back to them from the log.
+    private struct Lane: Sendable {
+        let loop: any EventLoop
+        let connections: NIOLoopBound<Connections>
+        let acknowledgements: AcknowledgementQueue
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+        var lanes: [Lane] = []
+        for loop in group.makeIterator() { lanes.append(try await makeLane(on: loop)) }
+        let listener = try await listen(on: group, lanes)
+        let port = listener.localAddress?.port ?? core.configuration.port
+        bound.resolve(.success(port))
+        logger.info("Ingress listens", metadata: ["ingress.port": "\(port)"])
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            try await listener.closeFuture.get()
+        } onCancelOrGracefulShutdown: {
+            listener.close(promise: nil)
+        }
+        logger.info(
+            "Ingress stops", metadata: ["ingress.requests_in_flight": "\(metrics.requestsInFlight)"])
+        try await drain(lanes)
+        logger.info("Ingress has stopped", metadata: ["ingress.stored": "\(metrics.stored)"])
+    }
+
+    private func makeLane(on loop: any EventLoop) async throws -> Lane {
+        let interval = core.times.sweepInterval
+        return try await loop.submit {
+            let connections = Connections()
+            connections.sweep(every: interval, on: loop)
+            return Lane(
+                loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),
+                acknowledgements: AcknowledgementQueue(connections, on: loop))
+        }.get()
+    }
+
+    private func listen(on group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
+        let core = core
+        let lanes = Dictionary(uniqueKeysWithValues: lanes.map { (ObjectIdentifier($0.loop), $0) })
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4_096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptGate(core))
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let lane = lanes[ObjectIdentifier(channel.eventLoop)] else {
+                        preconditionFailure("a connection on a loop that is not the group's")
+                    }
+                    let pipeline = channel.pipeline.syncOperations
+                    try HTTP1Parser.add(to: pipeline, maxHeaderBytes: core.configuration.maxHeaderBytes)
+                    try pipeline.addHandler(WebhookHandler(core, lane.connections.value, lane.acknowledgements))
+                }
+            }
+            .bind(host: core.configuration.host, port: core.configuration.port).get()
+    }
+
+    /// Lets every connection finish, at most for `shutdownTimeout`, or not at all when the task is cancelled.
+    private func drain(_ lanes: [Lane]) async throws {
+        let patience = TimeAmount(core.configuration.shutdownTimeout)
+        try await withTaskCancellationHandler {
+            let emptied = lanes.map { lane in
+                let empty = lane.loop.makePromise(of: Void.self)
+                lane.loop.execute {
+                    lane.connections.value.drain(empty)
+                    lane.loop.scheduleTask(in: patience) { lane.connections.value.closeAll() }
+                }
+                return empty.futureResult
+            }
+            for empty in emptied { try await empty.get() }
+            for lane in lanes { lane.acknowledgements.close() }
+        } onCancel: {
+            for lane in lanes { lane.loop.execute { lane.connections.value.closeAll() } }
+        }
+    }
+}
