@@ -92,7 +92,7 @@ let package = Package(
             ]),
 
         // Tests
-        tests("EventLogTests", ["EventLog"]),
+        tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
         tests("WhatsAppTests", ["WhatsApp"], resources: [.copy("Fixtures")]),

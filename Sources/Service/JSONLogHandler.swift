@@ -1,4 +1,4 @@
-import FoundationEssentials
+import EventLog
 import Logging
 import WhatsApp
 
@@ -14,16 +14,14 @@ struct JSONLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var line = JSONWriter()
-        line.object { line in
-            line.member("time", Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)))
+        let all = metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted { $0.key < $1.key }
+        let line = JSONWriter.object { line in
+            line.member("time", RFC3339.string(.now))
             line.member("level", event.level.rawValue)
             line.member("service", label)
             line.member("message", event.message.description)
-            for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
-                line.member(key, value.description)
-            }
+            for (key, value) in all { line.member(key, value.description) }
         }
-        StandardError.write(line.bytes + [UInt8(ascii: "\n")])
+        StandardError.write(line + [UInt8(ascii: "\n")])
     }
 }

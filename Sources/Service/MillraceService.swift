@@ -26,7 +26,8 @@ public enum MillraceService {
             let processor = try await make(host)
             return [
                 ProcessorRuntime(
-                    processor: processor, log: host.log, configuration: host.runtimeConfiguration, logger: host.logger)
+                    processor: processor, log: host.log, configuration: host.runtimeConfiguration,
+                    clock: ContinuousClock(), wallTime: { .now }, logger: host.logger)
             ]
         }
     }

@@ -44,7 +44,7 @@ struct AnalyticsProcessor: Processor {
         do {
             switch record.topic {
             case topics.messages: return count(try InboundMessage(record))
-            case topics.outboundResults: return count(try OutboundResult(record))
+            case topics.outboundResults: return count(try OutboundResult(record: record))
             default: return count(try MessageStatus(record))
             }
         } catch let error as MalformedRecord {
@@ -62,7 +62,7 @@ struct AnalyticsProcessor: Processor {
         var count = AnalyticsWindow(key: .init(number: result.channel.business, at: result.finishedAt))
         switch result.outcome {
         case .accepted: count.out = 1
-        case .rejected: count.failed[result.error?.code.map(String.init) ?? result.error?.errorClass ?? "rejected"] = 1
+        case .rejected: count.failed[result.failure?.code.map(String.init) ?? result.failure?.errorClass ?? "rejected"] = 1
         case .expired: count.failed["expired"] = 1
         case .unknown: return nil
         }

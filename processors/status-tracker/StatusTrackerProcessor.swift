@@ -32,8 +32,8 @@ struct StatusTrackerProcessor: Processor {
         do {
             switch record.topic {
             case topics.statuses: return news(try MessageStatus(record))
-            case topics.outboundResults: return news(try OutboundResult(record), record)
-            default: return news(try OutboundCommand(record), record)
+            case topics.outboundResults: return news(try OutboundResult(record: record))
+            default: return news(try OutboundCommand(record: record))
             }
         } catch let error as MalformedRecord {
             throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
@@ -50,20 +50,20 @@ struct StatusTrackerProcessor: Processor {
         return news
     }
 
-    private func news(_ result: OutboundResult, _ record: StoredRecord) -> MessageState {
+    private func news(_ result: OutboundResult) -> MessageState {
         var news = MessageState(
-            messageID: result.messageID, commandID: result.commandID,
-            conversation: record.key.map { String(decoding: $0, as: UTF8.self) })
+            messageID: result.messageID, commandID: result.commandID, conversation: result.conversationKey,
+            purpose: result.purpose.rawValue)
         news.add(
             MessageState.Entry(
-                word: result.outcome.rawValue, at: result.finishedAt, errorCode: result.error?.code.map(String.init)))
+                word: result.outcome.rawValue, at: result.finishedAt, errorCode: result.failure?.code.map(String.init) ?? result.failure?.errorClass))
         return news
     }
 
-    private func news(_ command: OutboundCommand, _ record: StoredRecord) -> MessageState {
+    private func news(_ command: OutboundCommand) -> MessageState {
         var news = MessageState(
             commandID: command.id, conversation: command.conversationKey, purpose: command.purpose.rawValue)
-        news.add(MessageState.Entry(word: MessageState.Stage.requested.rawValue, at: record.timestamp))
+        news.add(MessageState.Entry(word: MessageState.Stage.requested.rawValue, at: command.requestedAt))
         return news
     }
 
