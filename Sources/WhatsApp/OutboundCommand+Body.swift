@@ -1,7 +1,7 @@
 /// What the send API is called with and answers.
 extension OutboundCommand {
-    /// The `type` of the message; commands are only made and read with one.
-    public var messageType: String? { (try? JSON(parsing: message))?["type"]?.string }
+    /// The `type` of the message; a command that was read has one.
+    public var messageType: String? { message["type"]?.string }
 
     /// The tag that comes back in the statuses of the message (Cloud API only); nil in the rare case that id and
     /// conversation are too long for it.
@@ -10,9 +10,9 @@ extension OutboundCommand {
     /// The body of the call that sends the message. On-premise knows neither `messaging_product` nor
     /// `biz_opaque_callback_data`.
     public func body(for hosting: Hosting) -> [UInt8] {
-        let head = JSONWriter.object(capacity: message.count + 256) { body in
+        let head = JSONWriter.object(capacity: message.bytes.count + 256) { body in
             if hosting == .cloud { body.member("messaging_product", "whatsapp") }
-            if !namesRecipientType { body.member("recipient_type", isToGroup ? "group" : "individual") }
+            if message["recipient_type"] == nil { body.member("recipient_type", isToGroup ? "group" : "individual") }
             switch recipient {
             case .to(let to): body.member("to", to)
             case .userID(let id): body.member("recipient", id)
@@ -20,11 +20,8 @@ extension OutboundCommand {
             if hosting == .cloud, let tag { body.member("biz_opaque_callback_data", tag.encoded) }
         }
         // Both are objects with at least one member: the second goes, verbatim, behind the first one's members.
-        guard let open = message.firstIndex(of: UInt8(ascii: "{")) else { return head }
-        return head.dropLast() + [UInt8(ascii: ",")] + message[(open + 1)...]
+        return head.dropLast() + [UInt8(ascii: ",")] + message.bytes.dropFirst()
     }
-
-    private var namesRecipientType: Bool { (try? JSON(parsing: message))?["recipient_type"] != nil }
 
     /// Conversation keys are `<business>:<user>`, and a group's user part begins with `group:`.
     private var isToGroup: Bool {

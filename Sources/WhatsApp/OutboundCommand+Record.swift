@@ -2,7 +2,7 @@ import EventLog
 
 extension OutboundCommand {
     /// Reads a command strictly; the error names the member that is wrong, never its value.
-    public init(record: StoredRecord) throws(MalformedRecord) {
+    public init(_ record: StoredRecord) throws(MalformedRecord) {
         let event = try CloudEvent(record.headers)
         guard event.type == EventType.outboundRequested.rawValue else { throw MalformedRecord("ce_type") }
         guard let key = record.key, !key.isEmpty, let conversationKey = String(validating: key, as: UTF8.self) else {
@@ -26,7 +26,7 @@ extension OutboundCommand {
     }
 
     public func record(topic: Topic) -> Record {
-        let value = JSONWriter.object(capacity: message.count + 512) { value in
+        let value = JSONWriter.object(capacity: message.bytes.count + 512) { value in
             channel.writeOutbound(to: &value)
             value.object("command") { command in
                 command.member("id", id)
@@ -35,7 +35,7 @@ extension OutboundCommand {
                 case .to(let to): command.member("to", to)
                 case .userID(let id): command.member("recipient", id)
                 }
-                command.rawMember("message", message)
+                command.rawMember("message", message.bytes)
                 command.member("expires_at", expiresAt.milliseconds)
                 command.memberIfPresent("window_ends_at", windowEndsAt?.milliseconds)
                 command.memberIfPresent("opaque", opaque)
@@ -58,7 +58,7 @@ extension OutboundCommand {
         }
     }
 
-    private static func message(_ json: JSON?) throws(MalformedRecord) -> [UInt8] {
+    private static func message(_ json: JSON?) throws(MalformedRecord) -> JSON {
         guard let json, json.kind == .object else { throw MalformedRecord("command.message") }
         guard let type = json["type"]?.string, !type.isEmpty else { throw MalformedRecord("command.message.type") }
         guard let content = json[type], !content.isNull else {
@@ -69,7 +69,7 @@ extension OutboundCommand {
             if reservedMembers.contains(name) { reserved = name }
         }
         if let reserved { throw MalformedRecord("command.message without \(reserved)") }
-        return Array(json.bytes)
+        return json
     }
 }
 

@@ -7,7 +7,7 @@ import EventLog
 ///                 "window_ends_at"?,"opaque"?}}
 ///
 /// The record's key is the conversation, `ce_id` the command's id; times are milliseconds since 1970.
-public struct OutboundCommand: Sendable, Hashable {
+public struct OutboundCommand: Sendable {
     public enum Purpose: String, Sendable, Hashable, CaseIterable {
         case reply, utility, authentication, marketing
     }
@@ -29,7 +29,7 @@ public struct OutboundCommand: Sendable, Hashable {
     public var conversationKey: String
     /// The message as the API takes it, a JSON object with `type` and the member named by it; without `to`,
     /// `recipient`, `messaging_product` and `biz_opaque_callback_data`, which the sender adds. Sent verbatim.
-    public var message: [UInt8]
+    public var message: JSON
     /// Not sent any more from then on.
     public var expiresAt: Timestamp
     /// End of the 24 h window as far as the command's maker knows.
@@ -47,7 +47,7 @@ public struct OutboundCommand: Sendable, Hashable {
 
     public init(
         channel: ChannelIdentity, id: String, purpose: Purpose, recipient: Recipient, conversationKey: String,
-        message: [UInt8], expiresAt: Timestamp, windowEndsAt: Timestamp? = nil, opaque: String? = nil,
+        message: JSON, expiresAt: Timestamp, windowEndsAt: Timestamp? = nil, opaque: String? = nil,
         requestedAt: Timestamp, correlationID: String? = nil, causationID: String? = nil, traceparent: String? = nil
     ) {
         self.channel = channel

@@ -2,7 +2,7 @@ import EventLog
 
 extension OutboundResult {
     /// Reads a result strictly; the error names the member that is wrong, never its value.
-    public init(record: StoredRecord) throws(MalformedRecord) {
+    public init(_ record: StoredRecord) throws(MalformedRecord) {
         let event = try CloudEvent(record.headers)
         guard event.type == EventType.outboundResulted.rawValue else { throw MalformedRecord("ce_type") }
         guard let key = record.key, !key.isEmpty, let conversationKey = String(validating: key, as: UTF8.self) else {
@@ -41,7 +41,7 @@ extension OutboundResult {
         firstAttemptAt = try members.time("first_attempt_at")
         finishedAt = try members.time("finished_at")
         self.purpose = purpose
-        failure = try Failure(result["error"])
+        error = try Failure(result["error"])
         self.correlationID = correlationID
         self.traceparent = traceparent
     }
@@ -58,12 +58,12 @@ extension OutboundResult {
                 result.member("first_attempt_at", firstAttemptAt.milliseconds)
                 result.member("finished_at", finishedAt.milliseconds)
                 result.member("purpose", purpose.rawValue)
-                if let failure {
-                    result.object("error") { error in
-                        error.memberIfPresent("code", failure.code)
-                        error.member("class", failure.errorClass)
-                        error.memberIfPresent("http_status", failure.httpStatus.map(Int64.init))
-                        error.member("message", failure.message)
+                if let error {
+                    result.object("error") { member in
+                        member.memberIfPresent("code", error.code)
+                        member.member("class", error.errorClass)
+                        member.memberIfPresent("http_status", error.httpStatus.map { Int64($0) })
+                        member.member("message", error.message)
                     }
                 }
             }

@@ -49,13 +49,13 @@ public struct OutboundResult: Sendable, Hashable {
     public var firstAttemptAt: Timestamp
     public var finishedAt: Timestamp
     public var purpose: OutboundCommand.Purpose
-    public var failure: Failure?
+    public var error: Failure?
     public var correlationID: String?
     public var traceparent: String?
 
     public init(
         of command: OutboundCommand, outcome: Outcome, messageID: String? = nil, messageStatus: String? = nil,
-        attempts: Int, firstAttemptAt: Timestamp, finishedAt: Timestamp, failure: Failure? = nil
+        attempts: Int, firstAttemptAt: Timestamp, finishedAt: Timestamp, error: Failure? = nil
     ) {
         channel = command.channel
         conversationKey = command.conversationKey
@@ -67,7 +67,7 @@ public struct OutboundResult: Sendable, Hashable {
         self.firstAttemptAt = firstAttemptAt
         self.finishedAt = finishedAt
         purpose = command.purpose
-        self.failure = failure
+        self.error = error
         correlationID = command.correlationID ?? command.id
         traceparent = command.traceparent
     }
