@@ -1,0 +1,192 @@
+import EventLog
+import Testing
+
+@testable import Ingress
+
+@Suite struct LimitTests {
+    @Test func aBodyThatSaysItIsTooLargeIsRefusedBeforeItComes() async throws {
+        try await withIngress(TestProducer()) { ingress in
+            let client = try await ingress.connect()
+            // Not one byte of the body is sent.
+            try await client.send(
+                "POST /webhooks/shop HTTP/1.1\r\nHost: a\r\n\(TestIngress.shopHeader)Content-Length: 4194305\r\n\r\n")
+            let response = try await client.response()
+            #expect(response.status == 413)
+            #expect(response.headers["connection"] == "close")
+            #expect(response.body.contains("\"body_too_large\""))
+        }
+    }
+
+    @Test func aSenderOfTooMuchReadsItsAnswerWhileItStillSends() async throws {
+        let producer = TestProducer()
+        try await withIngress(producer, configure: { $0.lingerTimeout = .seconds(20) }) { ingress in
+            for request in [
+                post([UInt8](repeating: 0x20, count: 5_000_000)),
+                chunked((1...50).map { _ in [UInt8](repeating: 0x20, count: 100_000) }),
+            ] {
+                let client = try await ingress.connect()
+                try await client.send(request)
+                #expect(try await client.response().status == 413)
+                try await client.waitForEnd()
+                #expect(!client.wasReset)
+                try await client.close()
+            }
+            #expect(ingress.server.metrics.bytesInFlight == 0)
+            try await ingress.expect(200, to: post(message("wamid.1")))
+        }
+        #expect(producer.sent.count == 1)
+    }
+
+    @Test func aBodyOfExactlyTheLimitIsTaken() async throws {
+        let body = message("wamid.1")
+        let producer = TestProducer()
+        try await withIngress(producer, configure: { $0.maxBodyBytes = body.utf8.count }) { ingress in
+            try await ingress.expect(200, to: post(body))
+            try await ingress.expect(200, to: chunked([Array(body.utf8)]))
+            try await ingress.expect(413, to: post(body + " "))
+            try await ingress.expect(413, to: chunked([Array(body.utf8), [0x20]]))
+        }
+        #expect(producer.sent.count == 2)
+    }
+
+    @Test func headersBeyondTheLimitAreRefused() async throws {
+        try await withIngress(TestProducer(), configure: { $0.maxHeaderBytes = 4_096 }) { ingress in
+            let long = "X-Long: \(String(repeating: "a", count: 5_000))\r\n"
+            let many = (1...60).map { "X-Header-\($0): \(String(repeating: "a", count: 100))\r\n" }.joined()
+            let countless = (1...200).map { "X-\($0): a\r\n" }.joined()
+            for headers in [long, many, countless] {
+                let client = try await ingress.connect()
+                client.post(post("{}", headers: TestIngress.shopHeader + headers))
+                let response = try await client.response()
+                #expect(response.status == 431)
+                #expect(response.headers["connection"] == "close")
+                try await client.waitForEnd()
+            }
+            // A head without an end.
+            let endless = try await ingress.connect()
+            endless.post(Array("POST /webhooks/shop HTTP/1.1\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: 1_000_000))
+            #expect(try await endless.response().status == 431)
+            try await ingress.expect(200, to: post(message("wamid.1")))
+        }
+    }
+
+    @Test func aHeadThatDoesNotEndIsTimedOut() async throws {
+        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(200) }) { ingress in
+            let client = try await ingress.connect()
+            try await client.send("POST /webhooks/shop HTTP/1.1\r\nHos")
+            let response = try await client.response()
+            #expect(response.status == 408)
+            #expect(response.headers["connection"] == "close")
+            try await client.waitForEnd()
+            // One that says nothing at all is not worth an answer.
+            let silent = try await ingress.connect()
+            try await silent.waitForEnd()
+            #expect(!silent.hasBytes)
+        }
+    }
+
+    @Test func aSecondHeadThatDoesNotEndIsTimedOutToo() async throws {
+        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(500) }) { ingress in
+            let client = try await ingress.connect()
+            try await client.send(post(message("wamid.1")))
+            #expect(try await client.response().status == 200)
+            try await client.send("POST /webhooks/shop HTTP/1.1\r\nHos")
+            #expect(try await client.response().status == 408)
+            try await client.waitForEnd()
+        }
+    }
+
+    @Test func aBodyThatDoesNotEndIsTimedOutAndItsBytesAreFreed() async throws {
+        try await withIngress(TestProducer(), configure: { $0.bodyTimeout = .milliseconds(200) }) { ingress in
+            let client = try await ingress.connect()
+            try await client.send(Array(post(message("wamid.1")).dropLast(10)))
+            #expect(try await client.response().status == 408)
+            try await client.waitForEnd()
+            #expect(ingress.server.metrics.bytesInFlight == 0)
+            // The rest of a refused body is not waited for longer either.
+            let refused = try await ingress.connect()
+            try await refused.send(Array(post(message("wamid.1"), headers: "").dropLast(10)))
+            #expect(try await refused.response().status == 401)
+            try await refused.waitForEnd()
+        }
+    }
+
+    @Test func anIdleConnectionIsClosed() async throws {
+        try await withIngress(TestProducer(), configure: { $0.idleTimeout = .milliseconds(200) }) { ingress in
+            let client = try await ingress.connect()
+            try await client.send(post(message("wamid.1")))
+            #expect(try await client.response().status == 200)
+            try await client.waitForEnd()
+            #expect(!client.hasBytes)
+        }
+    }
+
+    @Test func oneConnectionTooManyIsTold503AndThereIsRoomWhenOneLeaves() async throws {
+        try await withIngress(TestProducer(), configure: { $0.maxConnections = 2 }) { ingress in
+            let kept = [try await ingress.connect(), try await ingress.connect()]
+            for client in kept {
+                try await client.send(post(message("wamid.1")))
+                #expect(try await client.response().status == 200)
+            }
+            let surplus = try await ingress.connect()
+            try await surplus.send(post(message("wamid.2")))
+            let refused = try await surplus.response()
+            #expect(refused.status == 503)
+            #expect(refused.headers["retry-after"] == "1")
+            #expect(refused.headers["connection"] == "close")
+            try await surplus.waitForEnd()
+            try await surplus.close()
+            try await kept[0].close()
+            try await eventually("there is room") { ingress.server.metrics.openConnections == 1 }
+            try await ingress.expect(200, to: post(message("wamid.3")))
+        }
+    }
+
+    @Test func farTooManyConnectionsWaitUntilOthersLeave() async throws {
+        try await withIngress(TestProducer(), configure: { $0.maxConnections = 4 }) { ingress in
+            var clients: [TestClient] = []
+            for _ in 1...60 { clients.append(try await ingress.connect()) }
+            // Accepting goes in small batches, so a few more than the bound may get in.
+            try await eventually("some are accepted") { ingress.server.metrics.openConnections >= 20 }
+            #expect(ingress.server.metrics.openConnections < 40)
+            for client in clients { try await client.close() }
+            try await eventually("all have left") { ingress.server.metrics.openConnections == 0 }
+            try await ingress.expect(200, to: post(message("wamid.1")))
+        }
+    }
+
+    @Test func aFloodOfPipelinedRequestsIsCutShort() async throws {
+        let producer = TestProducer(.hold)
+        try await withIngress(producer) { ingress in
+            let client = try await ingress.connect()
+            let small = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            client.post(post(message("wamid.1")) + (1...20_000).flatMap { _ in small })
+            try await eventually("the first delivery reaches the log") { producer.heldCount == 1 }
+            producer.release()
+            #expect(try await client.response().status == 200)
+            producer.set(.accept)
+            try await ingress.expect(200, to: post(message("wamid.2")))
+        }
+    }
+
+    @Test func aClientThatDoesNotReadItsAnswersCannotMakeThemPileUp() async throws {
+        let producer = TestProducer()
+        try await withIngress(producer) { ingress in
+            let client = try await ingress.connect()
+            try await client.stopReading()
+            let request = Array("GET /webhooks/shop HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let many = (1...2_000).flatMap { _ in request }
+            for _ in 1...200 { client.post(many) }
+            // 400,000 answers would be over 80 MB; the sockets hold a few, then the server must stop answering.
+            var before = -1
+            var answered = 0
+            while answered == 0 || answered != before {
+                before = answered
+                for _ in 1...20 { try await ingress.expect(200, to: post(message("wamid.1"))) }
+                answered = ingress.server.metrics.rejected["method_not_allowed"] ?? 0
+            }
+            #expect(answered < 300_000)
+            try await client.close()
+        }
+    }
+}
