@@ -4,7 +4,7 @@ import Synchronization
 
 /// One libcurl multi handle and the thread that drives it.
 ///
-/// `@unchecked Sendable`: `active` and `idle` belong to the thread started by `start()` and are touched nowhere else;
+/// `@unchecked Sendable`: `active`, `idle` and `nextSweep` belong to the thread started by `start()` and are touched nowhere else;
 /// `multi` is used by that thread, and by others for `curl_multi_wakeup` only, which libcurl allows; everything
 /// that other threads say goes through `inbox`. The thread holds the object until it ends, and the owner holds it as
 /// long as it may call, so the handle is freed after its last use.
@@ -30,6 +30,7 @@ final class CurlMulti: @unchecked Sendable {
         let id: UInt64
         let transfer: CurlTransfer
         let waiter: Waiter
+        let deadline: ContinuousClock.Instant
     }
 
     private let multi: UnsafeMutableRawPointer
@@ -37,10 +38,12 @@ final class CurlMulti: @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     private var active: [UnsafeMutableRawPointer: Active] = [:]
     private var idle: [CurlTransfer] = []
+    private var nextSweep = ContinuousClock.now
 
     private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
     /// Handles kept for reuse; one holds some kilobytes.
     private static let maxIdle = 256
+    private static let sweepInterval = Duration.milliseconds(250)
 
     init(_ configuration: HTTPTransportConfiguration) {
         precondition(Self.isLibraryReady, "libcurl cannot be initialised")
@@ -101,17 +104,21 @@ final class CurlMulti: @unchecked Sendable {
     // MARK: On the thread
 
     private func run() {
-        while takeInbox() {
+        while true {
+            takeInbox()
             var running: Int32 = 0
             let code = curl_multi_perform(multi, &running)
             if code == CURLM_OK { reap() } else { abandonAll(code) }
+            sweep()
+            if hasEnded() { return }
             // Returns early on traffic, on libcurl's own timers and on wake-ups.
-            curl_multi_poll(multi, nil, 0, active.isEmpty ? 60_000 : 1_000, nil)
+            let wait = active.isEmpty ? .seconds(60) : Self.sweepInterval
+            curl_multi_poll(multi, nil, 0, Int32(wait / .milliseconds(1)), nil)
         }
     }
 
-    /// Begins and cancels what was asked for. False when the thread shall end.
-    private func takeInbox() -> Bool {
+    /// Begins and gives up what was asked for.
+    private func takeInbox() {
         let (submitted, cancelled) = inbox.withLock { inbox in
             defer {
                 inbox.submitted = []
@@ -121,6 +128,10 @@ final class CurlMulti: @unchecked Sendable {
         }
         for submission in submitted { begin(submission) }
         if !cancelled.isEmpty { abandon(Set(cancelled)) }
+    }
+
+    /// Whether the thread shall end: closed, and nothing left. Wakes those who wait for that.
+    private func hasEnded() -> Bool {
         let closers: [CheckedContinuation<Void, Never>]? = inbox.withLock { inbox in
             guard inbox.isClosing, inbox.outstanding == 0 else { return nil }
             inbox.isStopped = true
@@ -128,7 +139,7 @@ final class CurlMulti: @unchecked Sendable {
             return inbox.closers
         }
         for closer in closers ?? [] { closer.resume() }
-        return closers == nil
+        return closers != nil
     }
 
     private func begin(_ submission: Submission) {
@@ -145,7 +156,9 @@ final class CurlMulti: @unchecked Sendable {
             let detail = String(cString: curl_multi_strerror(code))
             return end(submission.waiter, .failure(TransportError(.transfer, .notSent, detail)))
         }
-        active[transfer.easy] = Active(id: submission.id, transfer: transfer, waiter: submission.waiter)
+        let timeout = submission.request.timeout ?? configuration.totalTimeout
+        active[transfer.easy] = Active(
+            id: submission.id, transfer: transfer, waiter: submission.waiter, deadline: .now + timeout)
     }
 
     /// Hands out the results of ended transfers.
@@ -167,6 +180,16 @@ final class CurlMulti: @unchecked Sendable {
     private func abandon(_ ids: Set<UInt64>) {
         for entry in active.values where ids.contains(entry.id) {
             remove(entry, .cancelled, "the caller gave up")
+        }
+    }
+
+    /// libcurl keeps no time for requests that wait for a connection (7.88), so the total time-out is kept here as well.
+    private func sweep() {
+        let now = ContinuousClock.now
+        guard now >= nextSweep else { return }
+        nextSweep = now + Self.sweepInterval
+        for entry in active.values where entry.deadline <= now {
+            remove(entry, .timeout, "no answer within the total time-out")
         }
     }
 
