@@ -19,6 +19,8 @@ import Synchronization
 public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Duration {
     private struct Session {
         var lanes: [Int32: Lane<C>] = [:]
+        /// Being given up after a revocation.
+        var leaving: [Lane<C>] = []
         var isStopping = false
         var failure: (any Error)?
     }
@@ -82,9 +84,10 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
                 case .revoked(let sources):
                     // Beside the loop: lanes that stay must not wait for those that go.
                     let lanes = take(sources)
+                    session.withLock { $0.leaving += lanes }
                     group.addTask { await self.giveUp(lanes, sources, consumer) }
                 case .lost(let sources):
-                    for lane in take(sources) { lane.drop() }
+                    for lane in take(sources) + leaving(sources) { lane.drop() }
                     for source in sources { context.observer.released(source) }
                 case .outOfRange(let source, let requested, let held):
                     await goOn(source, from: requested, held, consumer)
@@ -115,6 +118,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     private func giveUp(_ lanes: [Lane<C>], _ sources: [TopicPartition], _ consumer: any Consumer) async {
         await drain(lanes)
+        session.withLock { session in session.leaving.removeAll { lane in lanes.contains { $0 === lane } } }
         do {
             try await consumer.release(sources)
         } catch {
@@ -182,11 +186,15 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         }
     }
 
+    private func leaving(_ sources: [TopicPartition]) -> [Lane<C>] {
+        session.withLock { $0.leaving.filter { !Set($0.sources).isDisjoint(with: sources) } }
+    }
+
     private func takeAll() -> [Lane<C>] {
         session.withLock { session in
             session.isStopping = true
             defer { session.lanes = [:] }
-            return Array(session.lanes.values)
+            return Array(session.lanes.values) + session.leaving
         }
     }
 }
