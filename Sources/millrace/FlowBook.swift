@@ -101,9 +101,9 @@ struct FlowBook {
 
     /// The business's own words, shortened to a line.
     private static func summary(of command: OutboundCommand) -> String {
-        let message = try? JSON(parsing: command.message)
-        let text = message?["text"]?["body"]?.string ?? message?["interactive"]?["body"]?["text"]?.string
-        let line = (text ?? message?["type"]?.string ?? "message").replacing("\n", with: " ")
+        let message = command.message
+        let text = message["text"]?["body"]?.string ?? message["interactive"]?["body"]?["text"]?.string
+        let line = (text ?? message["type"]?.string ?? "message").replacing("\n", with: " ")
         return line.count > 40 ? line.prefix(39) + "…" : line
     }
 

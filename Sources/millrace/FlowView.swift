@@ -76,10 +76,10 @@ struct FlowView: Sendable {
             case topics.messages:
                 return (try? InboundMessage(record)).map { book.customerWrote($0, at: now) } ?? []
             case topics.outbound:
-                guard let command = try? OutboundCommand(record: record) else { return [] }
+                guard let command = try? OutboundCommand(record) else { return [] }
                 return book.answered(command, causedBy: command.causationID, at: now)
             case topics.outboundResults:
-                return (try? OutboundResult(record: record)).map { book.sent($0, at: now) } ?? []
+                return (try? OutboundResult(record)).map { book.sent($0, at: now) } ?? []
             default:
                 return (try? MessageStatus(record)).map { book.statusCame($0, at: now) } ?? []
             }

@@ -44,10 +44,10 @@ struct AnalyticsProcessor: Processor {
         do {
             switch record.topic {
             case topics.messages: return count(try InboundMessage(record))
-            case topics.outboundResults: return count(try OutboundResult(record: record))
+            case topics.outboundResults: return count(try OutboundResult(record))
             default: return count(try MessageStatus(record))
             }
-        } catch let error as MalformedRecord {
+        } catch {
             throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
         }
     }
@@ -62,7 +62,7 @@ struct AnalyticsProcessor: Processor {
         var count = AnalyticsWindow(key: .init(number: result.channel.business, at: result.finishedAt))
         switch result.outcome {
         case .accepted: count.out = 1
-        case .rejected: count.failed[result.failure?.code.map(String.init) ?? result.failure?.errorClass ?? "rejected"] = 1
+        case .rejected: count.failed[result.error?.code.map { String($0) } ?? result.error?.errorClass ?? "rejected"] = 1
         case .expired: count.failed["expired"] = 1
         case .unknown: return nil
         }
@@ -70,12 +70,13 @@ struct AnalyticsProcessor: Processor {
     }
 
     private func count(_ status: MessageStatus) -> AnalyticsWindow? {
+        if status.isPayment { return nil }
         var count = AnalyticsWindow(key: .init(number: status.channel.business, at: status.timestamp))
         switch status.status {
         case "sent": count.sent = 1
         case "delivered": count.delivered = 1
         case "read": count.read = 1
-        case "failed": count.failed[status.errorCodes.first.map(String.init) ?? "none"] = 1
+        case "failed": count.failed[status.errorCodes.first.map { String($0) } ?? "none"] = 1
         default: return nil
         }
         return count

@@ -17,7 +17,7 @@ struct StatusTrackerProcessor: Processor {
     private static let memory = Duration.seconds(14 * 86_400)
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
-        let news = try news(in: record)
+        guard let news = try news(in: record) else { return [] }
         var state = try await known(news, context)
         let before = state
         state.merge(news)
@@ -27,15 +27,17 @@ struct StatusTrackerProcessor: Processor {
         return [try change(of: state, causedBy: record)]
     }
 
-    /// What one record says about its message.
-    private func news(in record: StoredRecord) throws -> MessageState {
+    /// What one record says about its message; nil for a payment's status, which is none of the message's.
+    private func news(in record: StoredRecord) throws -> MessageState? {
         do {
             switch record.topic {
-            case topics.statuses: return news(try MessageStatus(record))
-            case topics.outboundResults: return news(try OutboundResult(record: record))
-            default: return news(try OutboundCommand(record: record))
+            case topics.statuses:
+                let status = try MessageStatus(record)
+                return status.isPayment ? nil : news(status)
+            case topics.outboundResults: return news(try OutboundResult(record))
+            default: return news(try OutboundCommand(record))
             }
-        } catch let error as MalformedRecord {
+        } catch {
             throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
         }
     }
@@ -46,7 +48,7 @@ struct StatusTrackerProcessor: Processor {
         news.add(
             MessageState.Entry(
                 word: status.status, at: status.timestamp, participant: status.participant,
-                errorCode: status.errorCodes.first.map(String.init)))
+                errorCode: status.errorCodes.first.map { String($0) }))
         return news
     }
 
@@ -56,7 +58,7 @@ struct StatusTrackerProcessor: Processor {
             purpose: result.purpose.rawValue)
         news.add(
             MessageState.Entry(
-                word: result.outcome.rawValue, at: result.finishedAt, errorCode: result.failure?.code.map(String.init) ?? result.failure?.errorClass))
+                word: result.outcome.rawValue, at: result.finishedAt, errorCode: result.error?.code.map { String($0) } ?? result.error?.errorClass))
         return news
     }
 
