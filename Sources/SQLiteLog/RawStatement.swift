@@ -1,0 +1,62 @@
+import EventLog
+import GRDB
+import GRDBSQLite
+
+/// A prepared statement used without GRDB's conversions, for the two statements that run once per record. Values are
+/// bound without copying and must live until `step`.
+///
+/// The connection caches the statement; the reference keeps it alive while its handle is in use.
+struct RawStatement {
+    private let statement: Statement
+    private var handle: OpaquePointer { statement.sqliteStatement }
+
+    init(_ db: Database, _ sql: String) throws {
+        statement = try db.cachedStatement(sql: sql)
+        sqlite3_reset(statement.sqliteStatement)
+    }
+
+    func bind(_ index: Int32, _ value: Int64) { sqlite3_bind_int64(handle, index, value) }
+
+    /// Nil is NULL; no bytes are a blob of length 0.
+    func bind(_ index: Int32, _ bytes: UnsafeRawBufferPointer?) {
+        guard let bytes else {
+            sqlite3_bind_null(handle, index)
+            return
+        }
+        if let start = bytes.baseAddress, !bytes.isEmpty {
+            // No destructor (SQLITE_STATIC): the caller keeps the bytes.
+            sqlite3_bind_blob64(handle, index, start, UInt64(bytes.count), nil)
+        } else {
+            sqlite3_bind_zeroblob(handle, index, 0)
+        }
+    }
+
+    /// True while there is a row.
+    func step() throws -> Bool {
+        switch sqlite3_step(handle) {
+        case SQLITE_ROW: return true
+        case SQLITE_DONE: return false
+        case let code:
+            let message = String(cString: sqlite3_errmsg(sqlite3_db_handle(handle)))
+            sqlite3_reset(handle)
+            throw DatabaseError(resultCode: ResultCode(rawValue: code), message: message)
+        }
+    }
+
+    func reset() { sqlite3_reset(handle) }
+
+    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    func bytes(_ column: Int32) -> [UInt8]? {
+        if sqlite3_column_type(handle, column) == SQLITE_NULL { return nil }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        guard count > 0, let start = sqlite3_column_blob(handle, column) else { return [] }
+        return Array(UnsafeRawBufferPointer(start: start, count: count))
+    }
+}
+
+/// Lends the bytes of an optional array.
+func withBytes<T>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> T) rethrows -> T {
+    guard let bytes else { return try body(nil) }
+    return try bytes.withUnsafeBytes { try body($0) }
+}

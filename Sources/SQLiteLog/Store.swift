@@ -1,0 +1,103 @@
+import Dispatch
+import EventLog
+import Foundation
+import GRDB
+
+/// The connections: one that writes, used by the writer's thread alone, and a few that read.
+final class Store: Sendable {
+    let path: String
+    let catalog = Catalog()
+    private let pool: DatabasePool
+
+    var lockPath: String { path + ".lock" }
+    var bellPath: String { path + ".bell" }
+
+    /// Opens or creates the file. Blocks: call it outside of the cooperative pool.
+    init(path: String, _ configuration: SQLiteLogConfiguration) throws {
+        self.path = path
+        try Self.makeDirectory(of: path)
+        let lock = WriteLock(try LockFile(path: path + ".lock"))
+        // Alone: making the file, its mode and its tables are steps that no other process may see half done.
+        pool = try lock.withLock {
+            try Self.makeFile(path)
+            // Looked at before the pool turns on the write-ahead log: a file of another program stays as it is.
+            let present = try DatabaseQueue(path: path, configuration: Self.connection(readers: 1))
+                .read { try Schema.isPresent($0) }
+            let pool = try DatabasePool(path: path, configuration: Self.connection(readers: configuration.readers))
+            try pool.writeWithoutTransaction { db in
+                // After the pool's own set-up, which lowers it to NORMAL.
+                try db.execute(sql: "PRAGMA synchronous = \(configuration.synchronous.rawValue)")
+                if !present {
+                    try db.inTransaction(.immediate) {
+                        try Schema.create(db)
+                        return .commit
+                    }
+                }
+            }
+            return pool
+        }
+    }
+
+    /// Runs `body` in a read transaction on a reader's own thread.
+    ///
+    /// Not GRDB's async call, which ends early when the task is cancelled: a task on its way out still has to read.
+    func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(LogError) -> T {
+        let result: Result<T, LogError> = await withCheckedContinuation { continuation in
+            pool.asyncRead { opened in
+                continuation.resume(returning: Result { try body(opened.get()) }.mapError(LogError.init))
+            }
+        }
+        return try result.get()
+    }
+
+    /// The writing connection. Blocks; for the writer's thread.
+    func write<T>(_ body: (Database) throws -> T) rethrows -> T { try pool.writeWithoutTransaction(body) }
+
+    /// Blocks until readers are done.
+    func close() throws { try pool.close() }
+
+    /// A connection beside the pool, for a thread with a duty of its own.
+    func connection(busyTimeout: Double) throws -> DatabaseQueue {
+        try DatabaseQueue(path: path, configuration: Self.connection(readers: 1, busyTimeout: busyTimeout))
+    }
+
+    private static let keptWALBytes = 64 << 20
+
+    private static func connection(readers: Int, busyTimeout: Double = 5) -> Configuration {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        configuration.maximumReaderCount = readers
+        configuration.persistentReadOnlyConnections = true
+        configuration.busyMode = .timeout(busyTimeout)
+        configuration.label = "millrace.sqlite"
+        configuration.prepareDatabase { db in
+            // Commits never checkpoint; that is the checkpointer's.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384; PRAGMA synchronous = FULL")
+            // What a stuck reader made the write-ahead log grow to is given back.
+            try db.execute(sql: "PRAGMA journal_size_limit = \(keptWALBytes)")
+        }
+        return configuration
+    }
+
+    private static func makeDirectory(of path: String) throws(LogError) {
+        let directory = (path as NSString).deletingLastPathComponent
+        if directory.isEmpty || FileManager.default.fileExists(atPath: directory) { return }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .system("mkdir", directory)
+        }
+    }
+
+    /// An empty file for the owner alone; SQLite gives its side files the same mode.
+    private static func makeFile(_ path: String) throws(LogError) {
+        // Only ever opened when new: closing a file drops all of the process's locks on it, SQLite's included.
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            Glibc.close(descriptor)
+        } else if errno != EEXIST {
+            throw .system("open", path)
+        }
+    }
+}
