@@ -39,6 +39,12 @@ public struct JSONWriter {
         self.name(name)
         plain(value ? "true" : "false")
     }
+    /// Text in UTF-8 bytes; writes `null` for nil.
+    mutating func textMember(_ name: String, _ value: ArraySlice<UInt8>?) {
+        guard let value else { return null(name) }
+        self.name(name)
+        value.withUnsafeBufferPointer { Self.append($0, to: &bytes) }
+    }
     /// Writes `null` for nil.
     public mutating func memberOrNull(_ name: String, _ value: String?) {
         guard let value else { return null(name) }
@@ -121,11 +127,16 @@ public struct JSONWriter {
 
     /// Appends `text` as a JSON string. Escapes what RFC 8259 section 7 demands and nothing else.
     static func append(_ text: String, to bytes: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { append($0, to: &bytes) }
+    }
+
+    private static func append(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        if text.utf8.contains(where: needsEscape) {
-            for byte in text.utf8 { appendEscaped(byte, to: &bytes) }
+        if text.contains(where: needsEscape) {
+            for byte in text { appendEscaped(byte, to: &bytes) }
         } else {
-            bytes.append(contentsOf: text.utf8)
+            bytes.append(contentsOf: text)
         }
         bytes.append(UInt8(ascii: "\""))
     }

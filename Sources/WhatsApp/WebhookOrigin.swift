@@ -1,81 +1,66 @@
 import EventLog
 
 /// Which number or account a change of a body concerns, with what each of its records repeats, made once.
+///
+/// Text is kept in bytes throughout: most of it goes from the body to the records as it is.
 struct WebhookOrigin {
+    /// What a change names; each nil when missing or unusable.
+    struct Names {
+        var wabaID: ArraySlice<UInt8>?
+        var phoneNumberID: ArraySlice<UInt8>?
+        var displayPhoneNumber: ArraySlice<UInt8>?
+        /// Verbatim `entry.time`; only account events have it.
+        var entryTime: ArraySlice<UInt8>?
+    }
+
+    let named: Names
     /// The business part of conversation keys, and the key of the number's errors and unreadable items.
-    let business: String
-    let source: String
+    let business: ArraySlice<UInt8>
+    /// Beginning of every record's headers.
+    let sharedHeaders: Headers
     /// Beginning of every value: `{"channel":{…}`.
     let valuePrefix: [UInt8]
-    /// The number the body named, if any.
-    let namedPhoneNumberID: String?
-    let namedWABAID: String?
-    /// What a conversation key of this number may begin with.
-    let keyPrefixes: [String]
-    /// Concerns no number of its own.
+    /// An event of the account, which concerns no number unless it names one.
     let isAccountLevel: Bool
-    /// Verbatim `entry.time`; only account events have it.
-    let entryTime: ArraySlice<UInt8>?
 
     /// Ids are around twenty digits; longer text is taken for absent, so that it is not repeated in every record.
     static let maxIDBytes = 128
 
-    /// Where a body does not say: what we know of the channel it came in through.
-    init(_ channel: ChannelIdentity, hosting: Hosting) {
-        var channel = channel
-        channel.hosting = hosting
-        self.init(
-            channel, business: channel.business, named: (nil, nil), ownKeys: [channel.business, channel.name],
-            entryTime: nil, isAccountLevel: false)
-    }
-
-    /// A change of a Cloud API body. `isNumberLevel` fills what it does not name from the channel; an account event
-    /// names no number because it concerns none.
+    /// What a change does not name is taken from the channel it came in through.
     init(
-        _ channel: ChannelIdentity, wabaID: ArraySlice<UInt8>?, phoneNumberID: ArraySlice<UInt8>?,
-        displayPhoneNumber: ArraySlice<UInt8>?, entryTime: ArraySlice<UInt8>?, isNumberLevel: Bool
+        _ named: Names, _ channel: ChannelIdentity, hosting: Hosting, isAccountLevel: Bool, arrival: Timestamp,
+        traceparent: String?
     ) {
-        func string(_ text: ArraySlice<UInt8>?) -> String? { text.map { String(decoding: $0, as: UTF8.self) } }
-        let named = (wabaID: string(wabaID), phoneNumberID: string(phoneNumberID))
-        var identity = channel
-        identity.hosting = .cloud
-        identity.wabaID = named.wabaID ?? channel.wabaID
-        identity.phoneNumberID = named.phoneNumberID ?? (isNumberLevel ? channel.phoneNumberID : nil)
-        let isOwnNumber = identity.phoneNumberID == channel.phoneNumberID
-        identity.displayPhoneNumber = string(displayPhoneNumber) ?? (isOwnNumber ? channel.displayPhoneNumber : nil)
-        let business =
-            identity.phoneNumberID ?? (isNumberLevel ? channel.name : identity.wabaID ?? channel.business)
-        // A command may have been keyed when only the channel's name was known.
-        let ownKeys = isOwnNumber || channel.phoneNumberID == nil ? [business, channel.name] : [business]
-        self.init(
-            identity, business: business, named: named, ownKeys: ownKeys, entryTime: entryTime,
-            isAccountLevel: !isNumberLevel)
+        func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { ArraySlice($0.utf8) } }
+        let wabaID = named.wabaID ?? bytes(channel.wabaID)
+        let phoneNumberID = named.phoneNumberID ?? (isAccountLevel ? nil : bytes(channel.phoneNumberID))
+        self.named = named
+        self.isAccountLevel = isAccountLevel
+        business = phoneNumberID ?? (isAccountLevel ? wabaID : nil) ?? ArraySlice(channel.business.utf8)
+        let concernsAccount = isAccountLevel && phoneNumberID == nil && wabaID != nil
+        let source = CloudEvent.source(wabaID: wabaID, business: concernsAccount ? nil : business)
+        sharedHeaders = CloudEvent.sharedHeaders(source: source[...], recordedTime: arrival, traceparent: traceparent)
+
+        let isOwnNumber = named.phoneNumberID == nil || named.phoneNumberID == bytes(channel.phoneNumberID)
+        let ownDisplay = isOwnNumber && !isAccountLevel ? bytes(channel.displayPhoneNumber) : nil
+        valuePrefix = Self.valuePrefix(
+            ArraySlice(channel.name.utf8), hosting, wabaID, phoneNumberID, named.displayPhoneNumber ?? ownDisplay)
     }
 
-    private init(
-        _ identity: ChannelIdentity, business: String, named: (wabaID: String?, phoneNumberID: String?),
-        ownKeys: [String], entryTime: ArraySlice<UInt8>?, isAccountLevel: Bool
-    ) {
-        self.business = business
-        self.entryTime = entryTime
-        self.isAccountLevel = isAccountLevel
-        keyPrefixes = ownKeys.map { "\($0):" }
-        namedWABAID = named.wabaID
-        namedPhoneNumberID = named.phoneNumberID
-        if isAccountLevel, identity.phoneNumberID == nil, let wabaID = identity.wabaID {
-            source = CloudEvent.source(wabaID: wabaID)
-        } else {
-            source = CloudEvent.source(wabaID: identity.wabaID, business: business)
-        }
-        let object = JSONWriter.object(capacity: 192) { value in
+    private static func valuePrefix(
+        _ name: ArraySlice<UInt8>, _ hosting: Hosting, _ wabaID: ArraySlice<UInt8>?, _ phoneNumberID: ArraySlice<UInt8>?,
+        _ displayPhoneNumber: ArraySlice<UInt8>?
+    ) -> [UInt8] {
+        let object = JSONWriter.object(capacity: 256) { value in
             value.object("channel") { channel in
-                channel.member("name", identity.name)
-                channel.member("hosting", identity.hosting.rawValue)
-                channel.memberOrNull("waba_id", identity.wabaID)
-                channel.memberOrNull("phone_number_id", identity.phoneNumberID)
-                channel.memberOrNull("display_phone_number", identity.displayPhoneNumber)
+                channel.textMember("name", name)
+                channel.member("hosting", hosting.rawValue)
+                channel.textMember("waba_id", wabaID)
+                channel.textMember("phone_number_id", phoneNumberID)
+                channel.textMember("display_phone_number", displayPhoneNumber)
             }
         }
-        valuePrefix = Array(object.dropLast())
+        // Open, for what follows.
+        return Array(object.dropLast())
     }
 }

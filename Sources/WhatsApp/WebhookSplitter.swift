@@ -50,7 +50,8 @@ public enum WebhookSplitter {
         guard text.isObject(0) else { throw .notAnObject }
         var walk = WebhookWalk(
             text, channel: channel,
-            records: WebhookRecords(text, topics: topics, arrival: receivedAt, traceparent: traceparent))
+            records: WebhookRecords(
+                text, channel: channel, topics: topics, arrival: receivedAt, traceparent: traceparent))
         return walk.run()
     }
 }
