@@ -135,14 +135,19 @@ final class Member: Sendable {
             if let starts = habits.starts { try await consumer.start(at: starts(commits)) }
         case .records(let partition, let records):
             try check(records, of: partition)
-            guard habits.commits, let last = records.last else { return }
-            // Refused when the partition has just gone: the next owner reads these records again.
-            do {
-                try await consumer.commit([partition: Commit(offset: last.offset + 1)])
-            } catch where error.code == .fenced {}
+            if habits.commits, let last = records.last { try await finish(partition, through: last.offset) }
         case .revoked(let partitions):
             try await habits.revoked(consumer, partitions)
         case .lost, .outOfRange, nil: return
+        }
+    }
+
+    private func finish(_ partition: TopicPartition, through offset: Offset) async throws {
+        do {
+            try await consumer.commit([partition: Commit(offset: offset + 1)])
+        } catch {
+            // Refused when the partition has just gone: the next owner reads these records again.
+            if error.code != .fenced { throw error }
         }
     }
 

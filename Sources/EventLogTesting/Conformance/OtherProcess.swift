@@ -6,10 +6,10 @@
 
 /// Signals between the suite and the processes of its cases.
 public enum OtherProcess {
-    public static var ownID: Int32 { getpid() }
+    static var ownID: Int32 { getpid() }
 
     /// Stops the calling process until somebody wakes it.
-    public static func stopSelf() { kill(getpid(), SIGSTOP) }
+    static func stopSelf() { kill(getpid(), SIGSTOP) }
 
     /// Ends the calling process at once: nothing is flushed, nobody is told.
     public static func killSelf() -> Never {

@@ -7,7 +7,7 @@ public struct ProcessPart: Sendable, Codable {
     public enum Ending: String, Sendable, Codable {
         /// The process must kill itself (`SIGKILL`) when `play` returns.
         case killed
-        /// The process stops itself (`SIGSTOP`) when `play` calls its `stop`, is continued by the suite when somebody
+        /// The process stops itself (`SIGSTOP`) during `play`, is continued by the suite when somebody
         /// else owns its partitions, and must end with exit code 0 when `play` returns.
         case comesBackStale
     }
@@ -27,8 +27,8 @@ public struct ProcessPart: Sendable, Codable {
         sessionTimeoutMs = sessionTimeout.milliseconds
     }
 
-    /// Plays the part on `log`. `processID` and `stop` come from the process; throws when the log misbehaves.
-    public func play(on log: any Log, processID: Int32, stop: @Sendable () -> Void) async throws {
+    /// Plays the part on `log`; throws when the log misbehaves.
+    public func play(on log: any Log) async throws {
         let member = Member(
             try await log.consumer(
                 ConsumerConfiguration(
@@ -37,10 +37,10 @@ public struct ProcessPart: Sendable, Codable {
         try await member.step(until: "the other process reads a record") { !$0.records.isEmpty }
         let position = try requireValue(member.state.records.last, "record")
         try await log.produce([
-            Record(topic: Topic(output), key: bytes("pid"), value: bytes("\(processID)")),
+            Record(topic: Topic(output), key: bytes("pid"), value: bytes("\(OtherProcess.ownID)")),
         ])
         guard ending == .comesBackStale else { return }
-        stop()
+        OtherProcess.stopSelf()
         try await requireError(.fenced, from: "a commit by a process that slept too long") {
             try await member.consumer.commit([position.source: Commit(offset: position.offset + 1, metadata: "stale")])
         }
