@@ -23,7 +23,7 @@ import WhatsApp
         let cluster = try MockKafka(brokers: 1)
         let topics = Topics(partitions: 4)
         for spec in topics.specs(groups: Provisioning.builtInInputs(topics).map { "millrace.\($0.processor)" }) {
-            try cluster.createTopic(spec.topic.name, partitions: spec.partitions)
+            try cluster.createTopic(spec.topic, partitions: spec.partitions)
         }
         let location = LogLocation.kafka(bootstrap: cluster.bootstrap)
         try await Pipeline.run(on: location, partitions: 4, load: .fromEnvironment(messages: 200)) { pipeline in
