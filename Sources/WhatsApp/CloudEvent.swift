@@ -71,8 +71,10 @@ public struct CloudEvent: Sendable, Hashable {
 
     /// The headers of the record.
     public var headers: Headers {
-        var headers = Self.sharedHeaders(
-            source: ArraySlice(source.utf8), recordedTime: recordedTime, traceparent: traceparent)
+        var headers = Self.firstHeaders
+        headers.reserveCapacity(640)
+        Self.append(recordedTime: recordedTime, traceparent: traceparent, to: &headers)
+        headers.append(Name.source, source)
         Self.append(
             type: type, id: ArraySlice(id.utf8), subject: subject.map { ArraySlice($0.utf8) }, time: time,
             timeIsArrival: timeIsArrival, partitionKey: partitionKey.map { ArraySlice($0.utf8) },
@@ -81,19 +83,18 @@ public struct CloudEvent: Sendable, Hashable {
         return headers
     }
 
-    /// The headers that all events of one delivery about one number have in common.
-    static func sharedHeaders(source: ArraySlice<UInt8>, recordedTime: Timestamp?, traceparent: String?) -> Headers {
-        var headers = Headers()
-        headers.reserveCapacity(256)
-        headers.append(Name.contentType, "application/json")
-        headers.append(Name.specVersion, "1.0")
-        headers.append(Name.source, source)
+    // The parts of `headers`, by how many records have them in common; for the ingress, which has the text in bytes.
+
+    /// Of all events.
+    static let firstHeaders = Headers([Header(Name.contentType, "application/json"), Header(Name.specVersion, "1.0")])
+
+    /// Of all events of one delivery.
+    static func append(recordedTime: Timestamp?, traceparent: String?, to headers: inout Headers) {
         if let recordedTime { headers.append(Name.recordedTime, RFC3339.string(recordedTime)) }
         if let traceparent { headers.append(Name.traceparent, traceparent) }
-        return headers
     }
 
-    /// The others, which tell one event from the next. In bytes, because the ingress has them so.
+    /// Of one event.
     static func append(
         type: String, id: ArraySlice<UInt8>, subject: ArraySlice<UInt8>?, time: Timestamp?, timeIsArrival: Bool,
         partitionKey: ArraySlice<UInt8>?, correlationID: ArraySlice<UInt8>?, causationID: ArraySlice<UInt8>?,

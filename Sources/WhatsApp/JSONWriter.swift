@@ -39,12 +39,6 @@ public struct JSONWriter {
         self.name(name)
         plain(value ? "true" : "false")
     }
-    /// Text in UTF-8 bytes; writes `null` for nil.
-    mutating func textMember(_ name: String, _ value: ArraySlice<UInt8>?) {
-        guard let value else { return null(name) }
-        self.name(name)
-        value.withUnsafeBufferPointer { Self.append($0, to: &bytes) }
-    }
     /// Writes `null` for nil.
     public mutating func memberOrNull(_ name: String, _ value: String?) {
         guard let value else { return null(name) }
@@ -129,6 +123,11 @@ public struct JSONWriter {
     static func append(_ text: String, to bytes: inout [UInt8]) {
         var text = text
         text.withUTF8 { append($0, to: &bytes) }
+    }
+
+    /// The same for text in UTF-8 bytes.
+    static func append(_ text: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+        text.withUnsafeBufferPointer { append($0, to: &bytes) }
     }
 
     private static func append(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {

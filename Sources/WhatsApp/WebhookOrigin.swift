@@ -26,41 +26,35 @@ struct WebhookOrigin {
     /// Ids are around twenty digits; longer text is taken for absent, so that it is not repeated in every record.
     static let maxIDBytes = 128
 
-    /// What a change does not name is taken from the channel it came in through.
-    init(
-        _ named: Names, _ channel: ChannelIdentity, hosting: Hosting, isAccountLevel: Bool, arrival: Timestamp,
-        traceparent: String?
-    ) {
-        func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { ArraySlice($0.utf8) } }
-        let wabaID = named.wabaID ?? bytes(channel.wabaID)
-        let phoneNumberID = named.phoneNumberID ?? (isAccountLevel ? nil : bytes(channel.phoneNumberID))
+    /// What a change does not name is taken from the channel it came in through. `headers`: those of the delivery.
+    init(_ named: Names, _ setup: WebhookSetup, hosting: Hosting, isAccountLevel: Bool, headers: Headers) {
+        let wabaID = named.wabaID ?? setup.names.wabaID
+        let phoneNumberID = named.phoneNumberID ?? (isAccountLevel ? nil : setup.names.phoneNumberID)
         self.named = named
         self.isAccountLevel = isAccountLevel
-        business = phoneNumberID ?? (isAccountLevel ? wabaID : nil) ?? ArraySlice(channel.business.utf8)
+        business = phoneNumberID ?? (isAccountLevel ? wabaID : nil) ?? setup.business
         let concernsAccount = isAccountLevel && phoneNumberID == nil && wabaID != nil
+        var headers = headers
         let source = CloudEvent.source(wabaID: wabaID, business: concernsAccount ? nil : business)
-        sharedHeaders = CloudEvent.sharedHeaders(source: source[...], recordedTime: arrival, traceparent: traceparent)
+        headers.append(CloudEvent.Name.source, source[...])
+        sharedHeaders = headers
 
-        let isOwnNumber = named.phoneNumberID == nil || named.phoneNumberID == bytes(channel.phoneNumberID)
-        let ownDisplay = isOwnNumber && !isAccountLevel ? bytes(channel.displayPhoneNumber) : nil
-        valuePrefix = Self.valuePrefix(
-            ArraySlice(channel.name.utf8), hosting, wabaID, phoneNumberID, named.displayPhoneNumber ?? ownDisplay)
+        let isOwnNumber = named.phoneNumberID == nil || named.phoneNumberID == setup.names.phoneNumberID
+        let ownDisplay = isOwnNumber && !isAccountLevel ? setup.names.displayPhoneNumber : nil
+        var value: [UInt8] = []
+        value.reserveCapacity(256)
+        value.append(contentsOf: #"{"channel":{"name":"#.utf8)
+        JSONWriter.append(setup.name, to: &value)
+        value.append(contentsOf: hosting == .cloud ? #","hosting":"cloud""#.utf8 : #","hosting":"on-premise""#.utf8)
+        Self.append(#","waba_id":"#, wabaID, to: &value)
+        Self.append(#","phone_number_id":"#, phoneNumberID, to: &value)
+        Self.append(#","display_phone_number":"#, named.displayPhoneNumber ?? ownDisplay, to: &value)
+        value.append(UInt8(ascii: "}"))
+        valuePrefix = value
     }
 
-    private static func valuePrefix(
-        _ name: ArraySlice<UInt8>, _ hosting: Hosting, _ wabaID: ArraySlice<UInt8>?, _ phoneNumberID: ArraySlice<UInt8>?,
-        _ displayPhoneNumber: ArraySlice<UInt8>?
-    ) -> [UInt8] {
-        let object = JSONWriter.object(capacity: 256) { value in
-            value.object("channel") { channel in
-                channel.textMember("name", name)
-                channel.member("hosting", hosting.rawValue)
-                channel.textMember("waba_id", wabaID)
-                channel.textMember("phone_number_id", phoneNumberID)
-                channel.textMember("display_phone_number", displayPhoneNumber)
-            }
-        }
-        // Open, for what follows.
-        return Array(object.dropLast())
+    private static func append(_ name: String, _ text: ArraySlice<UInt8>?, to value: inout [UInt8]) {
+        value.append(contentsOf: name.utf8)
+        if let text { JSONWriter.append(text, to: &value) } else { value.append(contentsOf: "null".utf8) }
     }
 }

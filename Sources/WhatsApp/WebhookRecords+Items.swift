@@ -8,7 +8,7 @@ extension WebhookRecords {
         }
         let contact = contact(of: party, isStatus: false)
         append(
-            .messageReceived, topics.messages, id: id, subject: id,
+            .messageReceived, setup.topics.messages, id: id, subject: id,
             time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival), key: key, correlationID: id,
             value: value(#","message":"#, item, contact: contact, origin), origin)
     }
@@ -21,7 +21,7 @@ extension WebhookRecords {
         let tag = tag(party, origin)
         let contact = contact(of: party, isStatus: true)
         append(
-            .statusUpdated, topics.statuses, id: statusID(id, status, party, item)[...], subject: id,
+            .statusUpdated, setup.topics.statuses, id: statusID(id, status, party, item)[...], subject: id,
             time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival),
             key: tag.map { Array($0.conversationKey.utf8) } ?? key(party, origin) ?? ConversationKey.make(origin.business, id),
             causationID: tag.map { ArraySlice($0.commandID.utf8) }, value: value(#","status":"#, item, contact: contact, origin), origin)
@@ -48,7 +48,7 @@ extension WebhookRecords {
         func isKey(of business: ArraySlice<UInt8>) -> Bool {
             key.starts(with: business) && key.dropFirst(business.count).first == UInt8(ascii: ":")
         }
-        return isKey(of: origin.business) || isKey(of: ArraySlice(channel.name.utf8)) ? tag : nil
+        return isKey(of: origin.business) || isKey(of: setup.name) ? tag : nil
     }
 
     /// The recipient is no part of it: it may appear and vanish as users take usernames. A group's statuses repeat id,

@@ -4,10 +4,10 @@ import EventLog
 /// Collects the records of one body.
 struct WebhookRecords {
     let text: JSONText
-    let channel: ChannelIdentity
-    let topics: Topics
+    let setup: WebhookSetup
     let arrival: Timestamp
-    let traceparent: String?
+    /// Of all records of this delivery.
+    let headers: Headers
     private(set) var records: [Record] = []
     private var unreadableCount = 0
     private var bodyDigest: [UInt8]?
@@ -19,14 +19,11 @@ struct WebhookRecords {
     private var contactBytes = 0
     private var contactLeftOut = false
 
-    init(
-        _ text: JSONText, channel: ChannelIdentity, topics: Topics, arrival: Timestamp, traceparent: String?
-    ) {
+    init(_ text: JSONText, _ setup: WebhookSetup, arrival: Timestamp, headers: Headers) {
         self.text = text
-        self.channel = channel
-        self.topics = topics
+        self.setup = setup
         self.arrival = arrival
-        self.traceparent = traceparent
+        self.headers = headers
     }
 
     var isEmpty: Bool { records.isEmpty }
@@ -86,7 +83,7 @@ struct WebhookRecords {
         if let reason { value.append(contentsOf: #","reason":"\#(reason.rawValue)""#.utf8) }
         Self.close(&value, #","value":"#, item)
         append(
-            .otherReceived, topics.other, id: eventID(id) ?? contentID("other", field: name, item: item, origin),
+            .otherReceived, setup.topics.other, id: eventID(id) ?? contentID("other", field: name, item: item, origin),
             subject: subject(name), time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business),
             value: value, origin)
     }
@@ -98,7 +95,7 @@ struct WebhookRecords {
         value.reserveCapacity(value.count + slice.count + 16)
         Self.close(&value, #","error":"#, slice)
         append(
-            .errorRaised, topics.errors, id: contentID("error", field: text.text(field), item: slice, origin),
+            .errorRaised, setup.topics.errors, id: contentID("error", field: text.text(field), item: slice, origin),
             subject: nil, time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business), value: value,
             origin)
     }

@@ -3,12 +3,12 @@ import EventLog
 /// Walks the envelope of one body and hands each item to `WebhookRecords`.
 struct WebhookWalk {
     private let text: JSONText
-    private let channel: ChannelIdentity
+    private let setup: WebhookSetup
     private var records: WebhookRecords
 
-    init(_ text: JSONText, channel: ChannelIdentity, records: WebhookRecords) {
-        self.text = text
-        self.channel = channel
+    init(_ records: WebhookRecords) {
+        text = records.text
+        setup = records.setup
         self.records = records
     }
 
@@ -57,7 +57,7 @@ struct WebhookWalk {
         return records.records
     }
 
-    private var channelOrigin: WebhookOrigin { origin(channel.hosting) }
+    private var channelOrigin: WebhookOrigin { origin(setup.hosting) }
 
     private func origin(_ hosting: Hosting) -> WebhookOrigin {
         origin(WebhookOrigin.Names(), hosting, isAccountLevel: false)
@@ -65,8 +65,7 @@ struct WebhookWalk {
 
     private func origin(_ named: WebhookOrigin.Names, _ hosting: Hosting, isAccountLevel: Bool) -> WebhookOrigin {
         WebhookOrigin(
-            named, channel, hosting: hosting, isAccountLevel: isAccountLevel, arrival: records.arrival,
-            traceparent: records.traceparent)
+            named, setup, hosting: hosting, isAccountLevel: isAccountLevel, headers: records.headers)
     }
 
     private mutating func wholeBody(_ reason: UnreadReason) {
@@ -161,10 +160,10 @@ struct WebhookWalk {
     /// Whether the body speaks for somebody whom this channel does not stand for. The number decides where it is named;
     /// the account only counts for events of the account.
     private func foreign(_ origin: WebhookOrigin) -> UnreadReason? {
-        guard let own = channel.phoneNumberID else { return nil }
-        if let named = origin.named.phoneNumberID { return named.elementsEqual(own.utf8) ? nil : .foreignPhoneNumberID }
-        guard origin.isAccountLevel, let account = channel.wabaID, let named = origin.named.wabaID else { return nil }
-        return named.elementsEqual(account.utf8) ? nil : .foreignWABAID
+        guard let own = setup.names.phoneNumberID else { return nil }
+        if let named = origin.named.phoneNumberID { return named == own ? nil : .foreignPhoneNumberID }
+        guard origin.isAccountLevel, let account = setup.names.wabaID, let named = origin.named.wabaID else { return nil }
+        return named == account ? nil : .foreignWABAID
     }
 
     // MARK: Items of either envelope
