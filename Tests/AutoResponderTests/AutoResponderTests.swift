@@ -1,5 +1,6 @@
 import EventLog
 import Processing
+import ProcessorTesting
 import Testing
 import WhatsApp
 
@@ -32,7 +33,7 @@ import WhatsApp
         _ responder: AutoResponderProcessor, _ record: StoredRecord, _ context: HandlerContext = context()
     ) async throws -> Result<String, Silence> {
         try await responder.decide(try InboundMessage(record), context).map { reply in
-            let message = try? JSON(parsing: reply.message(name: nil, quoting: "x"))
+            let message = try? reply.message(name: nil, quoting: "x")
             return message?["text"]?["body"]?.string ?? reply.type
         }
     }
@@ -94,10 +95,8 @@ import WhatsApp
         #expect(output.topic == Topics().outbound)
         #expect(output.key == record.key)
 
-        let stored = StoredRecord(
-            source: TopicPartition(output.topic, 0), offset: 0, key: output.key, value: output.value,
-            headers: output.headers, timestamp: now)
-        let command = try OutboundCommand(record: stored)
+        let stored = StoredRecord(output, at: now)
+        let command = try OutboundCommand(stored)
         let cause = try CloudEvent(record.headers)
         #expect(command.recipient == .to("15550001111"))
         #expect(command.conversationKey == "700100200300501:15550001111")
@@ -108,7 +107,7 @@ import WhatsApp
         #expect(command.causationID == cause.id)
         #expect(command.correlationID == cause.correlationID)
         #expect(command.traceparent?.contains(trace) == true)
-        let message = try JSON(parsing: command.message)
+        let message = command.message
         #expect(message["text"]?["body"]?.string == "Hi Ana Sample!")
         #expect(message["context"]?["message_id"]?.string == "wamid.A")
         let expected = OutboundCommand.id(
@@ -120,10 +119,10 @@ import WhatsApp
         let record = try message(text("hello"))
         func id(_ outputs: [Record]) throws -> String { try CloudEvent(try #require(outputs.first).headers).id }
         // Handled again after a crash (state lost): the same command. With state: none.
-        let state = MemoryStateStore()
+        let state = MemoryState()
         let responder = try responder()
         let first = try await responder.handle(record, context(state))
-        let afterCrash = try await responder.handle(record, context(MemoryStateStore(), now: written + .seconds(600)))
+        let afterCrash = try await responder.handle(record, context(MemoryState(), now: written + .seconds(600)))
         #expect(try id(first) == id(afterCrash))
         #expect(try await outcome(responder, record, context(state)) == .failure(.duplicate))
         #expect(try await responder.handle(record, context(state)).isEmpty)
@@ -174,7 +173,7 @@ import WhatsApp
     }
 
     @Test func welcomeIsGivenOncePerConversation() async throws {
-        let state = MemoryStateStore()
+        let state = MemoryState()
         let responder = try responder()
         let type = #""type":"request_welcome""#
         let first = try await outcome(responder, message(type, id: "w1"), context(state))
@@ -188,14 +187,13 @@ import WhatsApp
     }
 
     @Test func repliesAreCappedPerConversation() async throws {
-        let state = MemoryStateStore()
+        let state = MemoryState()
         let responder = try responder(
             Self.withDefault + "cap: [{replies: 3, per: 60s}, {replies: 5, per: 1h}]\n")
         var ids = 0
         func send(at seconds: Int, from: String = "15550001111") async throws -> Bool {
             ids += 1
             let now = written + .seconds(seconds)
-            state.forget(at: now)
             let record = try message(text("hello"), id: "wamid.\(ids)", from: from)
             return try await outcome(responder, record, context(state, now: now)) == .success("Hi there!")
         }

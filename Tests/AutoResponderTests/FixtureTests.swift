@@ -1,5 +1,6 @@
 import EventLog
 import Foundation
+import ProcessorTesting
 import Testing
 import WhatsApp
 
@@ -26,7 +27,7 @@ import WhatsApp
         for folder in ["cloud", "onprem", "partner"] {
             let channel = folder == "onprem" ? Self.onPremise : ChannelIdentity(name: "shop", hosting: .cloud)
             for (name, body) in try Self.bodies(folder) {
-                let state = MemoryStateStore()
+                let state = MemoryState()
                 for record in try stored(body, channel: channel) where record.topic == Topics().messages {
                     let message = try InboundMessage(record)
                     let now = message.timestamp + .seconds(1)
@@ -34,13 +35,11 @@ import WhatsApp
                     messages += 1
                     replies += outputs.count
                     for output in outputs {
-                        let stored = StoredRecord(
-                            source: TopicPartition(output.topic, 0), offset: 0, key: output.key, value: output.value,
-                            headers: output.headers, timestamp: now)
-                        let command = try OutboundCommand(record: stored)
+                        let stored = StoredRecord(output, at: now)
+                        let command = try OutboundCommand(stored)
                         #expect(answered.contains(message.type) && !message.isGroup, "\(name)")
                         #expect(command.conversationKey == message.conversationKey, "\(name)")
-                        #expect(try JSON(parsing: command.message)["context"]?["message_id"]?.string == message.id)
+                        #expect(command.message["context"]?["message_id"]?.string == message.id)
                     }
                 }
             }

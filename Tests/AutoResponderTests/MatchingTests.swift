@@ -52,7 +52,10 @@ import Testing
         #expect(throws: TextPattern.Fault.nestedRepetition) { try TextPattern(source) }
     }
 
-    @Test(arguments: ["a+b+", "(ab)+", "(a{1,3})+", "[(+]+(x)*", "(\\w\\+)*", "([a+])*", "\\(a+\\)+", "(a+)?", "(?:ab)*c+", "^\\d{4,}$"])
+    @Test(arguments: [
+        "a+b+", "(ab)+", "(a{1,3})+", "[(+]+(x)*", "(\\w\\+)*", "([a+])*", "\\(a+\\)+", "(a+)?", "(?:ab)*c+",
+        "^\\d{4,}$",
+    ])
     func harmlessRepetitionIsTaken(_ source: String) throws {
         #expect(try TextPattern(source).source == source)
     }

@@ -2,25 +2,8 @@ import EventLog
 import Foundation
 import Logging
 import Processing
-import Synchronization
+import ProcessorTesting
 import WhatsApp
-
-/// State in memory; forgets what has expired, as the runtime's own does.
-final class MemoryStateStore: StateStore {
-    private let entries = Mutex<[String: (value: [UInt8], expires: Timestamp?)]>([:])
-
-    func value(_ key: String) async throws -> [UInt8]? { entries.withLock { $0[key]?.value } }
-
-    func set(_ key: String, to value: [UInt8]?, expires: Timestamp?) async throws {
-        entries.withLock { $0[key] = value.map { ($0, expires) } }
-    }
-
-    func forget(at now: Timestamp) {
-        entries.withLock { $0 = $0.filter { ($0.value.expires ?? now) >= now } }
-    }
-
-    var count: Int { entries.withLock { $0.count } }
-}
 
 let shop = ChannelIdentity(
     name: "shop", hosting: .cloud, wabaID: "900100200300401", phoneNumberID: "700100200300501",
@@ -29,20 +12,18 @@ let shop = ChannelIdentity(
 /// When the messages of these tests were written.
 let written = Timestamp(seconds: 1_790_000_007)
 
-func context(_ state: any StateStore = MemoryStateStore(), now: Timestamp = written + .seconds(5)) -> HandlerContext {
-    HandlerContext(
-        attempt: 1, partition: 0, firstFailedAt: nil, now: now, state: state, logger: Logger(label: "auto-responder"))
+func context(_ state: MemoryState = MemoryState(), now: Timestamp = written + .seconds(5)) -> HandlerContext {
+    state.now = now
+    return HandlerContext(
+        attempt: 1, partition: 0, firstFailedAt: nil, now: now, state: state,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
 }
 
 /// The records that a webhook body becomes, as the log would give them back.
 func stored(_ body: [UInt8], channel: ChannelIdentity = shop) throws -> [StoredRecord] {
     let records = try WebhookSplitter.split(
         body, channel: channel, topics: Topics(), receivedAt: written, traceparent: "00-\(trace)-0000000000000001-01")
-    return records.enumerated().map { offset, record in
-        StoredRecord(
-            source: TopicPartition(record.topic, 0), offset: Offset(offset), key: record.key, value: record.value,
-            headers: record.headers, timestamp: record.timestamp ?? written)
-    }
+    return records.map { StoredRecord($0, at: written) }
 }
 
 let trace = "0af7651916cd43dd8448eb211c80319c"

@@ -53,7 +53,7 @@ struct AutoResponderProcessor: Processor {
         }
         switch try await decide(message, context) {
         case .success(let reply):
-            return [command(reply, to: message, event, context).record(topic: output)]
+            return [try command(reply, to: message, event, context).record(topic: output)]
         case .failure(let silence):
             context.logger.debug("message not answered", metadata: ["responder.reason": "\(silence.rawValue)"])
             return []
@@ -95,14 +95,14 @@ struct AutoResponderProcessor: Processor {
 
     private func command(
         _ reply: ReplyTemplate, to message: InboundMessage, _ event: CloudEvent, _ context: HandlerContext
-    ) -> OutboundCommand {
+    ) throws -> OutboundCommand {
         // A clock that runs ahead on the other side must not stretch the window.
         let windowEnd = min(message.timestamp, context.now) + Self.window
         return OutboundCommand(
             channel: message.channel,
             id: OutboundCommand.id(processor: name, source: message.source, causeID: message.eventID, ordinal: 0),
             purpose: .reply, recipient: Self.recipient(message.userKey), conversationKey: message.conversationKey,
-            message: reply.message(name: message.contactName, quoting: message.id), expiresAt: windowEnd,
+            message: try reply.message(name: message.contactName, quoting: message.id), expiresAt: windowEnd,
             windowEndsAt: windowEnd, requestedAt: context.now, correlationID: event.correlationID ?? event.id,
             causationID: event.id, traceparent: event.traceparent)
     }

@@ -34,7 +34,7 @@ struct FoldedText: Sendable, Hashable {
         var start = 0
         while start + length <= scalars.count {
             let end = start + length
-            if scalars[start..<end].elementsEqual(words.scalars),
+            if scalars[start] == first, scalars[start..<end].elementsEqual(words.scalars),
                 start == 0 || !(Self.joins(scalars[start - 1]) && Self.joins(first)),
                 end == scalars.count || !(Self.joins(last) && Self.joins(scalars[end]))
             {

@@ -23,7 +23,7 @@ struct ReplyRules: Sendable {
         var per: Duration
 
         /// Ten a minute is also the pace at which the platform takes messages from one number to one user.
-        static let standard = [Cap(replies: 10, per: .seconds(60)), Cap(replies: 100, per: .seconds(86_400))]
+        static let standard = [Cap(replies: 10, per: .seconds(60)), Cap(replies: 200, per: .seconds(86_400))]
     }
 
     /// The first rule for the message.

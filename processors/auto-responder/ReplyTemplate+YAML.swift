@@ -12,6 +12,9 @@ extension ReplyTemplate {
             type = "interactive"
             content = try Value(interactive, ReplyPlace(rule: rule, path: "reply.interactive"))
             try InteractiveLimits(rule: rule, line: interactive.mark?.line).check(content)
+            guard (try? message(name: nil, quoting: "")) != nil else {
+                throw fields.fault("interactive", "nested too deeply")
+            }
         } else {
             guard let text = fields["text"] else { throw fields.fault("text", "missing") }
             type = "text"

@@ -75,14 +75,16 @@ struct ReplyTemplate: Sendable, Hashable {
         }
     }
 
-    /// The message for the API, quoting the one it answers.
-    func message(name: String?, quoting id: String) -> [UInt8] {
+    /// The message for the API, quoting the one it answers. Throws for content nested beyond any reason; rules with
+    /// such are refused when they are loaded.
+    func message(name: String?, quoting id: String) throws(JSONError) -> JSON {
         let name = Self.printable(name)
-        return JSONWriter.object { message in
+        let bytes = JSONWriter.object { message in
             message.object("context") { $0.member("message_id", id) }
             message.member("type", type)
             message.rawMember(type, Self.bytes(content, name))
         }
+        return try JSON(parsing: bytes)
     }
 
     /// A name comes from its owner: no line breaks, no direction marks or other controls, no more than 40 scalars.

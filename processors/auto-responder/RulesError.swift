@@ -9,6 +9,6 @@ struct RulesError: Error, Sendable, Hashable, CustomStringConvertible {
 
     var description: String {
         let place = [rule.map { "rule \"\($0)\"" }, "field \(field)", line.map { "line \($0)" }]
-        return "auto-responder rules: \(place.compactMap(\.self).joined(separator: ", ")): \(reason)"
+        return "\(place.compactMap(\.self).joined(separator: ", ")): \(reason)"
     }
 }
