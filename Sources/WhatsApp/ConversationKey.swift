@@ -3,6 +3,26 @@
 public enum ConversationKey {
     public static func make(business: String, user: String) -> String { "\(business):\(user)" }
 
+    /// The user part of a key; of a key that is not the business's own, everything behind the first colon.
+    static func user(of key: String, business: String) -> String {
+        // In bytes: what follows the colon could combine with it to another character.
+        let bytes = key.utf8
+        let separator = UInt8(ascii: ":")
+        let own = bytes.starts(with: business.utf8) ? bytes.dropFirst(business.utf8.count) : bytes[...]
+        let rest = own.first == separator ? own : bytes.drop { $0 != separator }
+        return rest.isEmpty ? key : String(decoding: rest.dropFirst(), as: UTF8.self)
+    }
+
+    static func make(_ business: ArraySlice<UInt8>, _ user: ArraySlice<UInt8>, isGroup: Bool = false) -> [UInt8] {
+        var key: [UInt8] = []
+        key.reserveCapacity(business.count + user.count + 7)
+        key.append(contentsOf: business)
+        key.append(UInt8(ascii: ":"))
+        if isGroup { key.append(contentsOf: "group:".utf8) }
+        key.append(contentsOf: user)
+        return key
+    }
+
     /// A user given as phone number loses `+`, blanks, brackets and hyphens; anything else (a business-scoped id) stays
     /// as it is. Nil for blank text.
     public static func user(_ text: String) -> String? {

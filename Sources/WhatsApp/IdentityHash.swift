@@ -31,16 +31,18 @@ public struct IdentityHash {
     /// A part that is not there; unlike an empty one.
     public mutating func addAbsent() { addLength(.max) }
 
-    public func hex() -> String {
+    public func hex() -> String { String(decoding: hexBytes(), as: UTF8.self) }
+
+    func hexBytes() -> [UInt8] {
         var hasher = SHA256()
         input.withUnsafeBytes { hasher.update(bufferPointer: $0) }
         return hasher.finalize().withUnsafeBytes { digest in
-            String(unsafeUninitializedCapacity: 32) { text in
+            [UInt8](unsafeUninitializedCapacity: 32) { text, count in
                 for index in 0..<16 {
                     text[2 * index] = Self.digit(digest[index] >> 4)
                     text[2 * index + 1] = Self.digit(digest[index] & 15)
                 }
-                return 32
+                count = 32
             }
         }
     }

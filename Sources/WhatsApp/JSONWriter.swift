@@ -121,11 +121,21 @@ public struct JSONWriter {
 
     /// Appends `text` as a JSON string. Escapes what RFC 8259 section 7 demands and nothing else.
     static func append(_ text: String, to bytes: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { append($0, to: &bytes) }
+    }
+
+    /// The same for text in UTF-8 bytes.
+    static func append(_ text: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+        text.withUnsafeBufferPointer { append($0, to: &bytes) }
+    }
+
+    private static func append(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        if text.utf8.contains(where: needsEscape) {
-            for byte in text.utf8 { appendEscaped(byte, to: &bytes) }
+        if text.contains(where: needsEscape) {
+            for byte in text { appendEscaped(byte, to: &bytes) }
         } else {
-            bytes.append(contentsOf: text.utf8)
+            bytes.append(contentsOf: text)
         }
         bytes.append(UInt8(ascii: "\""))
     }

@@ -8,25 +8,29 @@ public enum RFC3339 {
         let (days, second) = seconds.quotientAndFloor(86_400)
         let (year, month, day) = civil(days)
         return String(unsafeUninitializedCapacity: 24) { text in
-            var at = 0
-            func put(_ value: Int64, _ digits: Int, _ after: Unicode.Scalar) {
-                var rest = value
-                for place in (0..<digits).reversed() {
-                    text[at + place] = UInt8(ascii: "0") + UInt8(rest % 10)
-                    rest /= 10
-                }
-                text[at + digits] = UInt8(ascii: after)
-                at += digits + 1
-            }
-            put(year, 4, "-")
-            put(month, 2, "-")
-            put(day, 2, "T")
-            put(second / 3_600, 2, ":")
-            put(second / 60 % 60, 2, ":")
-            put(second % 60, 2, milliseconds == 0 ? "Z" : ".")
-            if milliseconds != 0 { put(milliseconds, 3, "Z") }
-            return at
+            put(UInt32(year / 100), "-", in: text, at: 0)
+            put(UInt32(year % 100), "-", in: text, at: 2)
+            put(UInt32(month), "-", in: text, at: 5)
+            put(UInt32(day), "T", in: text, at: 8)
+            put(UInt32(second / 3_600), ":", in: text, at: 11)
+            put(UInt32(second / 60 % 60), ":", in: text, at: 14)
+            put(UInt32(second % 60), "Z", in: text, at: 17)
+            if milliseconds == 0 { return 20 }
+            text[19] = UInt8(ascii: ".")
+            text[20] = UInt8(ascii: "0") + UInt8(milliseconds / 100)
+            put(UInt32(milliseconds % 100), "Z", in: text, at: 21)
+            return 24
         }
+    }
+
+    /// Two digits and what follows them.
+    @inline(__always)
+    private static func put(
+        _ value: UInt32, _ after: Unicode.Scalar, in text: UnsafeMutableBufferPointer<UInt8>, at place: Int
+    ) {
+        text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10)
+        text[place + 1] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10)
+        text[place + 2] = UInt8(ascii: after)
     }
 
     /// Reads what `string` writes, and any other offset or precision of RFC 3339; nil for anything else.
@@ -105,8 +109,9 @@ public enum RFC3339 {
 
 extension Int64 {
     /// Division that rounds down, so that times before 1970 count from the start of their day.
+    @inline(__always)
     fileprivate func quotientAndFloor(_ divisor: Int64) -> (Int64, Int64) {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        let (quotient, remainder) = (self / divisor, self % divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }

@@ -23,20 +23,18 @@ struct WebhookContacts {
 
     var isEmpty: Bool { contacts.isEmpty }
 
-    /// The contact with one of `ids`. A single contact also belongs to a single party whatever its ids: a person's
+    /// The contact with one of the party's ids. A single contact also belongs to a single party whatever its ids: a person's
     /// `wa_id` and `from` may differ.
-    func find(_ ids: [ArraySlice<UInt8>?], isSingleParty: () -> Bool) -> Int? {
+    func find(_ party: WebhookParty, isSingleParty: () -> Bool) -> Int? {
         guard let first = contacts.first else { return nil }
-        if contacts.count > 1 {
-            for id in ids {
-                if let id, let contact = byID[id] { return contact }
-            }
-            return nil
-        }
-        let own = self.ids(of: first)
-        let matches = ids.contains { $0 != nil && ($0 == own.phone || $0 == own.user) }
-        return matches || isSingleParty() ? first : nil
+        if contacts.count > 1 { return find(party.participant) ?? find(party.phone) ?? find(party.userID) }
+        let own = ids(of: first)
+        func matches(_ id: ArraySlice<UInt8>?) -> Bool { id != nil && (id == own.phone || id == own.user) }
+        let isTheirs = matches(party.participant) || matches(party.phone) || matches(party.userID)
+        return isTheirs || isSingleParty() ? first : nil
     }
+
+    private func find(_ id: ArraySlice<UInt8>?) -> Int? { id.flatMap { byID[$0] } }
 
     private func ids(of contact: Int) -> (phone: ArraySlice<UInt8>?, user: ArraySlice<UInt8>?) {
         var waID: Int?

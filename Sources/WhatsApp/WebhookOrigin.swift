@@ -1,81 +1,60 @@
 import EventLog
 
 /// Which number or account a change of a body concerns, with what each of its records repeats, made once.
+///
+/// Text is kept in bytes throughout: most of it goes from the body to the records as it is.
 struct WebhookOrigin {
+    /// What a change names; each nil when missing or unusable.
+    struct Names {
+        var wabaID: ArraySlice<UInt8>?
+        var phoneNumberID: ArraySlice<UInt8>?
+        var displayPhoneNumber: ArraySlice<UInt8>?
+        /// Verbatim `entry.time`; only account events have it.
+        var entryTime: ArraySlice<UInt8>?
+    }
+
+    let named: Names
     /// The business part of conversation keys, and the key of the number's errors and unreadable items.
-    let business: String
-    let source: String
+    let business: ArraySlice<UInt8>
+    /// Beginning of every record's headers.
+    let sharedHeaders: Headers
     /// Beginning of every value: `{"channel":{…}`.
     let valuePrefix: [UInt8]
-    /// The number the body named, if any.
-    let namedPhoneNumberID: String?
-    let namedWABAID: String?
-    /// What a conversation key of this number may begin with.
-    let keyPrefixes: [String]
-    /// Concerns no number of its own.
+    /// An event of the account, which concerns no number unless it names one.
     let isAccountLevel: Bool
-    /// Verbatim `entry.time`; only account events have it.
-    let entryTime: ArraySlice<UInt8>?
 
     /// Ids are around twenty digits; longer text is taken for absent, so that it is not repeated in every record.
     static let maxIDBytes = 128
 
-    /// Where a body does not say: what we know of the channel it came in through.
-    init(_ channel: ChannelIdentity, hosting: Hosting) {
-        var channel = channel
-        channel.hosting = hosting
-        self.init(
-            channel, business: channel.business, named: (nil, nil), ownKeys: [channel.business, channel.name],
-            entryTime: nil, isAccountLevel: false)
-    }
-
-    /// A change of a Cloud API body. `isNumberLevel` fills what it does not name from the channel; an account event
-    /// names no number because it concerns none.
-    init(
-        _ channel: ChannelIdentity, wabaID: ArraySlice<UInt8>?, phoneNumberID: ArraySlice<UInt8>?,
-        displayPhoneNumber: ArraySlice<UInt8>?, entryTime: ArraySlice<UInt8>?, isNumberLevel: Bool
-    ) {
-        func string(_ text: ArraySlice<UInt8>?) -> String? { text.map { String(decoding: $0, as: UTF8.self) } }
-        let named = (wabaID: string(wabaID), phoneNumberID: string(phoneNumberID))
-        var identity = channel
-        identity.hosting = .cloud
-        identity.wabaID = named.wabaID ?? channel.wabaID
-        identity.phoneNumberID = named.phoneNumberID ?? (isNumberLevel ? channel.phoneNumberID : nil)
-        let isOwnNumber = identity.phoneNumberID == channel.phoneNumberID
-        identity.displayPhoneNumber = string(displayPhoneNumber) ?? (isOwnNumber ? channel.displayPhoneNumber : nil)
-        let business =
-            identity.phoneNumberID ?? (isNumberLevel ? channel.name : identity.wabaID ?? channel.business)
-        // A command may have been keyed when only the channel's name was known.
-        let ownKeys = isOwnNumber || channel.phoneNumberID == nil ? [business, channel.name] : [business]
-        self.init(
-            identity, business: business, named: named, ownKeys: ownKeys, entryTime: entryTime,
-            isAccountLevel: !isNumberLevel)
-    }
-
-    private init(
-        _ identity: ChannelIdentity, business: String, named: (wabaID: String?, phoneNumberID: String?),
-        ownKeys: [String], entryTime: ArraySlice<UInt8>?, isAccountLevel: Bool
-    ) {
-        self.business = business
-        self.entryTime = entryTime
+    /// What a change does not name is taken from the channel it came in through. `headers`: those of the delivery.
+    init(_ named: Names, _ setup: WebhookSetup, hosting: Hosting, isAccountLevel: Bool, headers: Headers) {
+        let wabaID = named.wabaID ?? setup.names.wabaID
+        let phoneNumberID = named.phoneNumberID ?? (isAccountLevel ? nil : setup.names.phoneNumberID)
+        self.named = named
         self.isAccountLevel = isAccountLevel
-        keyPrefixes = ownKeys.map { "\($0):" }
-        namedWABAID = named.wabaID
-        namedPhoneNumberID = named.phoneNumberID
-        if isAccountLevel, identity.phoneNumberID == nil, let wabaID = identity.wabaID {
-            source = CloudEvent.source(wabaID: wabaID)
-        } else {
-            source = CloudEvent.source(wabaID: identity.wabaID, business: business)
-        }
-        let object = JSONWriter.object(capacity: 192) { value in
-            value.object("channel") { channel in
-                channel.member("name", identity.name)
-                channel.member("hosting", identity.hosting.rawValue)
-                channel.memberOrNull("waba_id", identity.wabaID)
-                channel.memberOrNull("phone_number_id", identity.phoneNumberID)
-                channel.memberOrNull("display_phone_number", identity.displayPhoneNumber)
-            }
-        }
-        valuePrefix = Array(object.dropLast())
+        business = phoneNumberID ?? (isAccountLevel ? wabaID : nil) ?? setup.business
+        let concernsAccount = isAccountLevel && phoneNumberID == nil && wabaID != nil
+        var headers = headers
+        let source = CloudEvent.source(wabaID: wabaID, business: concernsAccount ? nil : business)
+        headers.append(CloudEvent.Name.source, source[...])
+        sharedHeaders = headers
+
+        let isOwnNumber = named.phoneNumberID == nil || named.phoneNumberID == setup.names.phoneNumberID
+        let ownDisplay = isOwnNumber && !isAccountLevel ? setup.names.displayPhoneNumber : nil
+        var value: [UInt8] = []
+        value.reserveCapacity(256)
+        value.append(contentsOf: #"{"channel":{"name":"#.utf8)
+        JSONWriter.append(setup.name, to: &value)
+        value.append(contentsOf: hosting == .cloud ? #","hosting":"cloud""#.utf8 : #","hosting":"on-premise""#.utf8)
+        Self.append(#","waba_id":"#, wabaID, to: &value)
+        Self.append(#","phone_number_id":"#, phoneNumberID, to: &value)
+        Self.append(#","display_phone_number":"#, named.displayPhoneNumber ?? ownDisplay, to: &value)
+        value.append(UInt8(ascii: "}"))
+        valuePrefix = value
+    }
+
+    private static func append(_ name: String, _ text: ArraySlice<UInt8>?, to value: inout [UInt8]) {
+        value.append(contentsOf: name.utf8)
+        if let text { JSONWriter.append(text, to: &value) } else { value.append(contentsOf: "null".utf8) }
     }
 }

@@ -13,12 +13,6 @@ struct WebhookParty {
     /// Of a group's status: whom it concerns.
     private(set) var participant: ArraySlice<UInt8>?
 
-    /// `<user>` of the conversation key.
-    var user: String? {
-        if let group { return "group:" + String(decoding: group, as: UTF8.self) }
-        return (phone ?? userID ?? parentUserID).map { String(decoding: $0, as: UTF8.self) }
-    }
-
     init(_ text: JSONText, message: Int) {
         var from: Int?
         var fromUserID: Int?

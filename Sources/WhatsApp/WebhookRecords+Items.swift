@@ -3,16 +3,14 @@ import EventLog
 extension WebhookRecords {
     mutating func message(_ item: Int, _ field: Int?, _ origin: WebhookOrigin) {
         let party = WebhookParty(text, message: item)
-        guard text.isObject(item), let id = itemID(party.id), let user = party.user else {
+        guard text.isObject(item), let id = itemID(party.id), let key = key(party, origin) else {
             return unreadable(item, field: field, reason: .messageUnreadable, origin)
         }
-        let contact = contact(for: [party.phone, party.userID], isStatus: false)
+        let contact = contact(of: party, isStatus: false)
         append(
-            Draft(
-                type: .messageReceived, topic: topics.messages, id: id, subject: id,
-                time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival),
-                key: ConversationKey.make(business: origin.business, user: user), correlationID: id),
-            value(#","message":"#, item, contact: contact, origin), origin)
+            .messageReceived, setup.topics.messages, id: id, subject: id,
+            time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival), key: key, correlationID: id,
+            value: value(#","message":"#, item, contact: contact, origin), origin)
     }
 
     mutating func status(_ item: Int, _ field: Int?, _ origin: WebhookOrigin) {
@@ -21,36 +19,43 @@ extension WebhookRecords {
             return unreadable(item, field: field, reason: .statusUnreadable, origin)
         }
         let tag = tag(party, origin)
-        let contact = contact(for: [party.participant, party.phone, party.userID], isStatus: true)
+        let contact = contact(of: party, isStatus: true)
         append(
-            Draft(
-                type: .statusUpdated, topic: topics.statuses, id: statusID(id, status, party, item), subject: id,
-                time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival),
-                key: tag?.conversationKey
-                    ?? ConversationKey.make(business: origin.business, user: party.user ?? id),
-                causationID: tag?.commandID),
-            value(#","status":"#, item, contact: contact, origin), origin)
+            .statusUpdated, setup.topics.statuses, id: statusID(id, status, party, item)[...], subject: id,
+            time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival),
+            key: tag.map { Array($0.conversationKey.utf8) } ?? key(party, origin) ?? ConversationKey.make(origin.business, id),
+            causationID: tag.map { ArraySlice($0.commandID.utf8) }, value: value(#","status":"#, item, contact: contact, origin), origin)
+    }
+
+    private func key(_ party: WebhookParty, _ origin: WebhookOrigin) -> [UInt8]? {
+        if let group = party.group { return ConversationKey.make(origin.business, group, isGroup: true) }
+        return (party.phone ?? party.userID ?? party.parentUserID).map { ConversationKey.make(origin.business, $0) }
     }
 
     /// Non-empty text of at most `maxIDLength` characters; a number would have lost digits on the way.
-    private func itemID(_ index: Int?) -> String? {
+    private func itemID(_ index: Int?) -> ArraySlice<UInt8>? {
         guard let id = text.text(index), !id.isEmpty else { return nil }
         let limit = WebhookSplitter.maxIDLength
-        guard id.count <= limit || id.count(where: { $0 & 0xC0 != 0x80 }) <= limit else { return nil }
-        return String(decoding: id, as: UTF8.self)
+        return id.count <= limit || id.count(where: { $0 & 0xC0 != 0x80 }) <= limit ? id : nil
     }
 
     /// Our tag, if it speaks of this number: with another's in it a tenant could write into that one's conversations.
+    /// A command may have been keyed by the channel's name, when the number's id was not known.
     private func tag(_ party: WebhookParty, _ origin: WebhookOrigin) -> CommandTag? {
         guard let data = text.text(party.callbackData), data.count <= CommandTag.maxBytes else { return nil }
         guard let tag = CommandTag(parsing: String(decoding: data, as: UTF8.self)) else { return nil }
-        let isOurs = origin.keyPrefixes.contains { tag.conversationKey.utf8.starts(with: $0.utf8) }
-        return isOurs ? tag : nil
+        let key = tag.conversationKey.utf8
+        func isKey(of business: ArraySlice<UInt8>) -> Bool {
+            key.starts(with: business) && key.dropFirst(business.count).first == UInt8(ascii: ":")
+        }
+        return isKey(of: origin.business) || isKey(of: setup.name) ? tag : nil
     }
 
     /// The recipient is no part of it: it may appear and vanish as users take usernames. A group's statuses repeat id,
     /// word and time for each participant; where none is named, the whole item tells them apart.
-    private func statusID(_ id: String, _ status: ArraySlice<UInt8>, _ party: WebhookParty, _ item: Int) -> String {
+    private func statusID(
+        _ id: ArraySlice<UInt8>, _ status: ArraySlice<UInt8>, _ party: WebhookParty, _ item: Int
+    ) -> [UInt8] {
         var hash = IdentityHash("status")
         hash.add(id)
         hash.add(status)
@@ -63,6 +68,6 @@ extension WebhookRecords {
             hash.addAbsent()
         }
         if text.isString(party.type, "payment") { hash.add("payment") }
-        return hash.hex()
+        return hash.hexBytes()
     }
 }

@@ -4,9 +4,10 @@ import EventLog
 /// Collects the records of one body.
 struct WebhookRecords {
     let text: JSONText
-    let topics: Topics
+    let setup: WebhookSetup
     let arrival: Timestamp
-    let traceparent: String?
+    /// Of all records of this delivery.
+    let headers: Headers
     private(set) var records: [Record] = []
     private var unreadableCount = 0
     private var bodyDigest: [UInt8]?
@@ -18,11 +19,11 @@ struct WebhookRecords {
     private var contactBytes = 0
     private var contactLeftOut = false
 
-    init(_ text: JSONText, topics: Topics, arrival: Timestamp, traceparent: String?) {
+    init(_ text: JSONText, _ setup: WebhookSetup, arrival: Timestamp, headers: Headers) {
         self.text = text
-        self.topics = topics
+        self.setup = setup
         self.arrival = arrival
-        self.traceparent = traceparent
+        self.headers = headers
     }
 
     var isEmpty: Bool { records.isEmpty }
@@ -49,26 +50,19 @@ struct WebhookRecords {
 
     // MARK: Records
 
-    struct Draft {
-        var type: EventType
-        var topic: Topic
-        var id: String
-        var subject: String?
-        var time: WebhookTime
-        var key: String
-        var correlationID: String?
-        var causationID: String?
-    }
-
-    mutating func append(_ draft: Draft, _ value: [UInt8], _ origin: WebhookOrigin) {
-        let event = CloudEvent(
-            type: draft.type, id: draft.id, source: origin.source, subject: draft.subject, time: draft.time.time,
-            timeIsArrival: draft.time.isArrival, recordedTime: arrival, partitionKey: draft.key,
-            correlationID: draft.correlationID, causationID: draft.causationID, traceparent: traceparent)
+    mutating func append(
+        _ type: EventType, _ topic: Topic, id: ArraySlice<UInt8>, subject: ArraySlice<UInt8>?, time: WebhookTime,
+        key: [UInt8], correlationID: ArraySlice<UInt8>? = nil, causationID: ArraySlice<UInt8>? = nil, value: [UInt8],
+        _ origin: WebhookOrigin
+    ) {
+        var headers = Headers()
+        headers.reserveCapacity(640)
+        headers.append(origin.sharedHeaders)
+        CloudEvent.append(
+            type: type.rawValue, id: id, subject: subject, time: time.time, timeIsArrival: time.isArrival,
+            partitionKey: key[...], correlationID: correlationID, causationID: causationID, to: &headers)
         records.append(
-            Record(
-                topic: draft.topic, key: Array(draft.key.utf8), value: value, headers: event.headers,
-                timestamp: draft.time.logTime(arrival: arrival)))
+            Record(topic: topic, key: key, value: value, headers: headers, timestamp: time.logTime(arrival: arrival)))
     }
 
     /// An item for `other` that should have been something else. Beyond the limit it is only counted.
@@ -89,11 +83,9 @@ struct WebhookRecords {
         if let reason { value.append(contentsOf: #","reason":"\#(reason.rawValue)""#.utf8) }
         Self.close(&value, #","value":"#, item)
         append(
-            Draft(
-                type: .otherReceived, topic: topics.other,
-                id: eventID(id) ?? contentID("other", field: name, item: item, origin), subject: subject(name),
-                time: WebhookTime(origin.entryTime, arrival: arrival), key: origin.business),
-            value, origin)
+            .otherReceived, setup.topics.other, id: eventID(id) ?? contentID("other", field: name, item: item, origin),
+            subject: subject(name), time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business),
+            value: value, origin)
     }
 
     mutating func error(_ item: Int, _ field: Int?, _ origin: WebhookOrigin) {
@@ -103,11 +95,9 @@ struct WebhookRecords {
         value.reserveCapacity(value.count + slice.count + 16)
         Self.close(&value, #","error":"#, slice)
         append(
-            Draft(
-                type: .errorRaised, topic: topics.errors,
-                id: contentID("error", field: text.text(field), item: slice, origin), subject: nil,
-                time: WebhookTime(origin.entryTime, arrival: arrival), key: origin.business),
-            value, origin)
+            .errorRaised, setup.topics.errors, id: contentID("error", field: text.text(field), item: slice, origin),
+            subject: nil, time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business), value: value,
+            origin)
     }
 
     /// The value of a message or status.
@@ -138,24 +128,24 @@ struct WebhookRecords {
 
     // MARK: Ids
 
-    private func eventID(_ id: ArraySlice<UInt8>?) -> String? {
+    private func eventID(_ id: ArraySlice<UInt8>?) -> ArraySlice<UInt8>? {
         guard let id, !id.isEmpty, id.count <= WebhookSplitter.maxIDLength else { return nil }
-        return String(decoding: id, as: UTF8.self)
+        return id
     }
 
-    private func subject(_ field: ArraySlice<UInt8>?) -> String? {
+    private func subject(_ field: ArraySlice<UInt8>?) -> ArraySlice<UInt8>? {
         guard let field, !field.isEmpty, field.count <= WebhookOrigin.maxIDBytes else { return nil }
-        return String(decoding: field, as: UTF8.self)
+        return field
     }
 
     /// Id of what has none of its own: by content where the platform says when, because equal events happen at different
     /// times; else by the body and the place in it.
     private mutating func contentID(
         _ kind: String, field: ArraySlice<UInt8>?, item: ArraySlice<UInt8>, _ origin: WebhookOrigin
-    ) -> String {
+    ) -> ArraySlice<UInt8> {
         var hash = IdentityHash(kind)
-        if let time = origin.entryTime {
-            hash.add(origin.namedWABAID ?? "")
+        if let time = origin.named.entryTime {
+            if let id = origin.named.wabaID { hash.add(id) } else { hash.addAbsent() }
             hash.add(time)
             if let field { hash.add(field) } else { hash.addAbsent() }
             hash.add(item)
@@ -163,7 +153,7 @@ struct WebhookRecords {
             hash.add(digestOfBody()[...])
             hash.add(Int64(records.count))
         }
-        return hash.hex()
+        return hash.hexBytes()[...]
     }
 
     private mutating func digestOfBody() -> [UInt8] {
@@ -177,12 +167,12 @@ struct WebhookRecords {
 
     // MARK: Contacts
 
-    mutating func contact(for ids: [ArraySlice<UInt8>?], isStatus: Bool) -> Int? {
+    mutating func contact(of party: WebhookParty, isStatus: Bool) -> Int? {
         guard lists.contacts != nil else { return nil }
         let contacts = self.contacts ?? WebhookContacts(text, array: lists.contacts)
         self.contacts = contacts
         if contacts.isEmpty { return nil }
-        return contacts.find(ids) { isStatus ? isOnlyStatus() : isOnlySender() }
+        return contacts.find(party) { isStatus ? isOnlyStatus() : isOnlySender() }
     }
 
     private func isOnlyStatus() -> Bool {

@@ -18,7 +18,7 @@ import EventLog
 ///
 /// A channel with a `phoneNumberID` is bound to it: what a body says about another number is kept on `other` and never
 /// becomes a message or status, so that the credentials of one tenant cannot write into another's conversations.
-public enum WebhookSplitter {
+public struct WebhookSplitter: Sendable {
     /// Records of one body at most; the platform promises 1,000 items. A body with more is kept whole.
     public static let maxRecords = 50_000
     /// Unreadable items of one body that get a record each.
@@ -32,25 +32,71 @@ public enum WebhookSplitter {
     /// Containers within containers; real bodies stay below 20.
     public static let maxDepth = 64
 
+    private let setup: WebhookSetup
+
+    /// A splitter for one channel, to be kept: it prepares what all its records have in common.
+    ///
+    /// - Parameter channel: what the URL or the credentials stand for.
+    public init(channel: ChannelIdentity, topics: Topics) { setup = WebhookSetup(channel, topics) }
+
     /// The records of `body`, ready to be produced together.
     ///
     /// - Parameters:
-    ///   - channel: what the URL or the credentials stand for.
     ///   - receivedAt: time of arrival: `ce_recordedtime`, and `ce_time` where WhatsApp's own is missing.
     ///   - traceparent: the delivery's trace context, passed on as it is.
-    public static func split(
-        _ body: [UInt8], channel: ChannelIdentity, topics: Topics, receivedAt: Timestamp, traceparent: String? = nil
+    public func split(
+        _ body: [UInt8], receivedAt: Timestamp, traceparent: String? = nil
     ) throws(SplitError) -> [Record] {
         let text: JSONText
         do {
-            text = try JSONText(body, maxDepth: maxDepth)
+            text = try JSONText(body, maxDepth: Self.maxDepth)
         } catch {
             throw .invalidJSON(error)
         }
         guard text.isObject(0) else { throw .notAnObject }
         var walk = WebhookWalk(
-            text, channel: channel,
-            records: WebhookRecords(text, topics: topics, arrival: receivedAt, traceparent: traceparent))
+            WebhookRecords(text, setup, arrival: receivedAt, headers: setup.headers(receivedAt, traceparent)))
         return walk.run()
+    }
+
+    /// The same for a single body.
+    public static func split(
+        _ body: [UInt8], channel: ChannelIdentity, topics: Topics, receivedAt: Timestamp, traceparent: String? = nil
+    ) throws(SplitError) -> [Record] {
+        try WebhookSplitter(channel: channel, topics: topics)
+            .split(body, receivedAt: receivedAt, traceparent: traceparent)
+    }
+}
+
+/// A channel and the topics, in the form in which records need them. One object, so that the parts of the splitter
+/// share it at the price of one reference.
+final class WebhookSetup: Sendable {
+    let hosting: Hosting
+    let name: ArraySlice<UInt8>
+    /// Names in place of those that a body lacks.
+    let names: WebhookOrigin.Names
+    /// Business part of the keys where neither body nor configuration names the number.
+    let business: ArraySlice<UInt8>
+    let topics: Topics
+    private let firstHeaders: Headers
+
+    init(_ channel: ChannelIdentity, _ topics: Topics) {
+        func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { ArraySlice($0.utf8) } }
+        hosting = channel.hosting
+        name = ArraySlice(channel.name.utf8)
+        names = WebhookOrigin.Names(
+            wabaID: bytes(channel.wabaID), phoneNumberID: bytes(channel.phoneNumberID),
+            displayPhoneNumber: bytes(channel.displayPhoneNumber))
+        business = ArraySlice(channel.business.utf8)
+        self.topics = topics
+        firstHeaders = CloudEvent.firstHeaders
+    }
+
+    /// Headers of all records of one delivery.
+    func headers(_ arrival: Timestamp, _ traceparent: String?) -> Headers {
+        var headers = firstHeaders
+        headers.reserveCapacity(256)
+        CloudEvent.append(recordedTime: arrival, traceparent: traceparent, to: &headers)
+        return headers
     }
 }

@@ -9,13 +9,13 @@ struct WebhookTime {
     let isArrival: Bool
 
     /// The platform redelivers for this long.
-    static let oldestRedelivery: Duration = .seconds(7 * 86_400)
-    private static let furthestAhead: Duration = .seconds(86_400)
+    private static let oldestRedelivery: Int64 = 7 * 86_400_000
+    private static let furthestAhead: Int64 = 86_400_000
     /// In seconds the year 5138, in milliseconds March 1973: no real timestamp is on the wrong side.
     private static let leastMilliseconds: Int64 = 100_000_000_000
 
     init(_ text: ArraySlice<UInt8>?, arrival: Timestamp) {
-        if let text, let parsed = Self.parse(text), parsed <= arrival + Self.furthestAhead {
+        if let text, let parsed = Self.parse(text), parsed.milliseconds - arrival.milliseconds <= Self.furthestAhead {
             (time, isArrival) = (parsed, false)
         } else {
             (time, isArrival) = (arrival, true)
@@ -25,7 +25,8 @@ struct WebhookTime {
     /// The log's timestamp of the record. Retention counts from it and brokers refuse times ahead of theirs, so it is
     /// the event's own only within the week in which the platform redelivers; else the record could be gone at once.
     func logTime(arrival: Timestamp) -> Timestamp {
-        time <= arrival && time >= arrival - Self.oldestRedelivery ? time : arrival
+        let age = arrival.milliseconds - time.milliseconds
+        return (0...Self.oldestRedelivery).contains(age) ? time : arrival
     }
 
     private static func parse(_ text: ArraySlice<UInt8>) -> Timestamp? {

@@ -3,12 +3,12 @@ import EventLog
 /// Walks the envelope of one body and hands each item to `WebhookRecords`.
 struct WebhookWalk {
     private let text: JSONText
-    private let channel: ChannelIdentity
+    private let setup: WebhookSetup
     private var records: WebhookRecords
 
-    init(_ text: JSONText, channel: ChannelIdentity, records: WebhookRecords) {
-        self.text = text
-        self.channel = channel
+    init(_ records: WebhookRecords) {
+        text = records.text
+        setup = records.setup
         self.records = records
     }
 
@@ -42,7 +42,7 @@ struct WebhookWalk {
         if text.isString(envelope.object, "whatsapp_business_account") {
             cloud(envelope)
         } else if envelope.object == nil, envelope.hasItems {
-            items(of: 0, field: nil, WebhookOrigin(channel, hosting: .onPremise))
+            items(of: 0, field: nil, origin(.onPremise))
         } else if envelope.object == nil, text.text(envelope.event)?.isEmpty == false {
             records.other(0, field: envelope.event, id: text.text(envelope.id), reason: nil, channelOrigin)
         } else {
@@ -57,7 +57,16 @@ struct WebhookWalk {
         return records.records
     }
 
-    private var channelOrigin: WebhookOrigin { WebhookOrigin(channel, hosting: channel.hosting) }
+    private var channelOrigin: WebhookOrigin { origin(setup.hosting) }
+
+    private func origin(_ hosting: Hosting) -> WebhookOrigin {
+        origin(WebhookOrigin.Names(), hosting, isAccountLevel: false)
+    }
+
+    private func origin(_ named: WebhookOrigin.Names, _ hosting: Hosting, isAccountLevel: Bool) -> WebhookOrigin {
+        WebhookOrigin(
+            named, setup, hosting: hosting, isAccountLevel: isAccountLevel, headers: records.headers)
+    }
 
     private mutating func wholeBody(_ reason: UnreadReason) {
         records.other(0, field: nil, id: nil, reason: reason, channelOrigin)
@@ -107,7 +116,8 @@ struct WebhookWalk {
             }
         }
         let isMessages = text.isString(field, "messages")
-        let origin = origin(ofValue: value, entryID: entryID, entryTime: entryTime, isNumberLevel: isMessages)
+        let names = names(inValue: value, entryID: entryID, entryTime: entryTime)
+        let origin = origin(names, .cloud, isAccountLevel: !isMessages)
         guard let value, let name = field, text.text(name) != nil else {
             return records.unreadable(change, field: nil, reason: .changeUnreadable, origin)
         }
@@ -122,7 +132,7 @@ struct WebhookWalk {
         }
     }
 
-    private func origin(ofValue value: Int?, entryID: Int?, entryTime: Int?, isNumberLevel: Bool) -> WebhookOrigin {
+    private func names(inValue value: Int?, entryID: Int?, entryTime: Int?) -> WebhookOrigin.Names {
         var metadata: Int?
         if let value {
             text.forEachMember(of: value) { name, member in
@@ -141,19 +151,18 @@ struct WebhookWalk {
             }
         }
         let limit = WebhookOrigin.maxIDBytes
-        return WebhookOrigin(
-            channel, wabaID: text.idText(entryID, maxBytes: limit),
-            phoneNumberID: text.idText(phoneNumberID, maxBytes: limit),
+        return WebhookOrigin.Names(
+            wabaID: text.idText(entryID, maxBytes: limit), phoneNumberID: text.idText(phoneNumberID, maxBytes: limit),
             displayPhoneNumber: text.idText(displayPhoneNumber, maxBytes: limit),
-            entryTime: text.scalarText(entryTime), isNumberLevel: isNumberLevel)
+            entryTime: text.scalarText(entryTime))
     }
 
     /// Whether the body speaks for somebody whom this channel does not stand for. The number decides where it is named;
     /// the account only counts for events of the account.
     private func foreign(_ origin: WebhookOrigin) -> UnreadReason? {
-        guard let own = channel.phoneNumberID else { return nil }
-        if let named = origin.namedPhoneNumberID { return named == own ? nil : .foreignPhoneNumberID }
-        guard origin.isAccountLevel, let account = channel.wabaID, let named = origin.namedWABAID else { return nil }
+        guard let own = setup.names.phoneNumberID else { return nil }
+        if let named = origin.named.phoneNumberID { return named == own ? nil : .foreignPhoneNumberID }
+        guard origin.isAccountLevel, let account = setup.names.wabaID, let named = origin.named.wabaID else { return nil }
         return named == account ? nil : .foreignWABAID
     }
 
