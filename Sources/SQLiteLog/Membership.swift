@@ -49,10 +49,12 @@ struct Membership: Sendable {
     }
 
     /// Prolongs the lease, takes what is free of our share, and says what to give back. A member that finds itself
-    /// removed, or its lease ended, has lost everything and enters anew.
+    /// removed, or its lease ended, has lost everything and enters anew. `.fatal` when somebody else has joined under
+    /// its name.
     func beat(_ transaction: WriteTransaction) throws -> Outcome {
         let live = try GroupTables.liveMembers(of: group, transaction.db, clock)
-        guard live.contains(where: { $0.name == member && $0.token == token }) else { return try enter(transaction) }
+        guard let own = live.first(where: { $0.name == member }) else { return try enter(transaction) }
+        guard own.token == token else { throw LogError(.fatal, "another member joined \(group) as \(member)") }
         try transaction.execute(
             "UPDATE member SET lease_until = ? WHERE consumer_group = ? AND name = ?",
             [clock.milliseconds + lease.milliseconds, group, member])

@@ -53,13 +53,17 @@ final class SQLiteConsumer: Consumer {
     func requestBeat(_ done: @escaping @Sendable () -> Void = {}) {
         let job = WriteJob(priority: .urgent) { [self] transaction in
             // Whoever has left must not enter again.
-            let outcome = isClosed ? nil : try membership.beat(transaction)
+            let outcome = state.withLock { $0.isOver } ? nil : try membership.beat(transaction)
             return { [self] in
                 if let outcome { apply(outcome) }
                 done()
             }
         } fail: { [self] error in
             logger.warning("a heartbeat failed", metadata: metadata(error))
+            if error.code == .fatal {
+                state.withLock { $0.fail(error) }
+                doorbell.fire()
+            }
             done()
         }
         writer.add(job, isBounded: false)
@@ -80,6 +84,7 @@ final class SQLiteConsumer: Consumer {
             switch state.withLock({ $0.nextAction() }) {
             case .deliver(let event): return event
             case .end: return nil
+            case .fail(let error): throw error
             case .fetch(let plans):
                 if await !fetch(plans) { await doorbell.wait(past: ticket, until: nil) }
             }
@@ -159,8 +164,8 @@ final class SQLiteConsumer: Consumer {
     func commit(_ commits: [TopicPartition: Commit], outputs: [Record]) async throws(LogError) {
         try GroupProgress.check(commits)
         try await write(outputs, for: Array(commits.keys)) { [membership] owned, transaction in
-            for (partition, commit) in commits {
-                guard let ownership = owned[partition] else { throw LogError.fenced(partition) }
+            for (partition, ownership) in owned {
+                guard let commit = commits[partition] else { continue }
                 try GroupProgress.store(commit, of: membership.group, ownership.id, transaction)
             }
         }

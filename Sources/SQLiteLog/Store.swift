@@ -61,6 +61,8 @@ final class Store: Sendable {
         try DatabaseQueue(path: path, configuration: Self.connection(readers: 1, busyTimeout: busyTimeout))
     }
 
+    private static let keptWALBytes = 64 << 20
+
     private static func connection(readers: Int, busyTimeout: Double = 5) -> Configuration {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
@@ -71,6 +73,8 @@ final class Store: Sendable {
         configuration.prepareDatabase { db in
             // Commits never checkpoint; that is the checkpointer's.
             try db.execute(sql: "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384; PRAGMA synchronous = FULL")
+            // What a stuck reader made the write-ahead log grow to is given back.
+            try db.execute(sql: "PRAGMA journal_size_limit = \(keptWALBytes)")
         }
         return configuration
     }
