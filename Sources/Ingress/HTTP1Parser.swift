@@ -27,7 +27,7 @@ enum HTTP1Parser {
 
     /// Bytes that arrived after the parser had given up; they are in no request.
     static func bytesAfterFailure(in error: any Error) -> Int? {
-        guard case ByteToMessageDecoderError.dataReceivedInErrorState(_, let buffer)? = error as? ByteToMessageDecoderError
+        guard let error = error as? ByteToMessageDecoderError, case .dataReceivedInErrorState(_, let buffer) = error
         else { return nil }
         return buffer.readableBytes
     }

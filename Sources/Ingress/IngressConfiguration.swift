@@ -81,7 +81,9 @@ public struct IngressConfiguration: Sendable {
             throw IngressConfigurationError("the in-flight limit must hold at least one body of the largest size")
         }
         let times = [ackDeadline, headerTimeout, bodyTimeout, idleTimeout, lingerTimeout, shutdownTimeout]
-        guard times.allSatisfy({ $0 > .zero }) else { throw IngressConfigurationError("every time-out must be positive") }
+        guard times.allSatisfy({ $0 > .zero }) else {
+            throw IngressConfigurationError("every time-out must be positive")
+        }
     }
 
     private static func validate(

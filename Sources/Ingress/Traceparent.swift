@@ -7,12 +7,16 @@ struct Traceparents {
     init() { state = UInt64.random(in: .min ... .max) }
 
     mutating func begin() -> String {
-        var text = "00-"
-        Self.appendHex(next(), to: &text)
-        Self.appendHex(next(), to: &text)
-        text += "-"
-        Self.appendHex(next(), to: &text)
-        return text + "-01"
+        let ids = (next(), next(), next())
+        return String(unsafeUninitializedCapacity: 55) { text in
+            text.initialize(repeating: UInt8(ascii: "-"))
+            Self.writeHex(0, digits: 2, to: text, at: 0)
+            Self.writeHex(ids.0, digits: 16, to: text, at: 3)
+            Self.writeHex(ids.1, digits: 16, to: text, at: 19)
+            Self.writeHex(ids.2, digits: 16, to: text, at: 36)
+            Self.writeHex(1, digits: 2, to: text, at: 53)
+            return 55
+        }
     }
 
     /// Version 00 exactly: lower-case hex, neither id all zeros.
@@ -44,10 +48,10 @@ struct Traceparents {
         return mixed == 0 ? 1 : mixed
     }
 
-    private static func appendHex(_ number: UInt64, to text: inout String) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(shift)) & 0xF
-            text.unicodeScalars.append(Unicode.Scalar(digit < 10 ? 0x30 + digit : 0x57 + digit))
+    private static func writeHex(_ number: UInt64, digits: Int, to text: UnsafeMutableBufferPointer<UInt8>, at: Int) {
+        for place in 0..<digits {
+            let digit = UInt8(truncatingIfNeeded: number >> UInt64(4 * (digits - 1 - place))) & 0xF
+            text[at + place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
         }
     }
 }

@@ -34,7 +34,7 @@ public final class Simulator: Service {
         self.client = client
         self.logger = logger
         // Wall time that no adjustment of the system's clock bends.
-        let (wall, origin) = (Timestamp.wall, ContinuousClock.now)
+        let (wall, origin) = (Timestamp.now, ContinuousClock.now)
         clock = { wall + origin.duration(to: .now) }
         state = Mutex(SimulatorState(configuration, start: wall))
     }

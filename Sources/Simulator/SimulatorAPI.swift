@@ -1,13 +1,12 @@
 import EventLog
 import FoundationEssentials
-import HTTPTypes
 import Hummingbird
 import WhatsApp
 
 /// The HTTP side: paths, keys and bodies; what they mean is `SimulatorState`'s.
 struct SimulatorAPI: Sendable {
     private static let maxBodyBytes = 1 << 20
-    private static let key = HTTPField.Name("D360-API-KEY")!
+    private static let key = HTTPFields.Element.Name("D360-API-KEY")!
 
     private let simulator: Simulator
 

@@ -79,7 +79,8 @@ import WhatsApp
             WebhookAuthentication.basic(user: "u", password: "hidden-word"), .header(name: "h", value: "hidden-word"),
         ] {
             var dumped = ""
-            dump(IngressChannel(identity: .init(name: "a", hosting: .cloud), authentication: authentication), to: &dumped)
+            let channel = IngressChannel(identity: .init(name: "a", hosting: .cloud), authentication: authentication)
+            dump(channel, to: &dumped)
             let texts = ["\(authentication)", String(reflecting: authentication), dumped]
             #expect(texts.allSatisfy { !$0.contains("hidden-word") })
         }
@@ -91,7 +92,8 @@ import WhatsApp
     }
 
     @Test(arguments: [
-        ("", "a"), ("a", ""), ("secres", "secret"), ("Secret", "secret"), ("secre", "secret"), ("secretsecret", "secret"),
+        ("", "a"), ("a", ""), ("secres", "secret"), ("Secret", "secret"), ("secre", "secret"),
+        ("secretsecret", "secret"),
     ])
     func differentBytesAreNot(_ given: String, _ expected: String) {
         #expect(!constantTimeEquals(given.utf8, Array(expected.utf8)))

@@ -186,7 +186,8 @@ import Testing
                 answered = ingress.server.metrics.rejected["method_not_allowed"] ?? 0
             }
             #expect(answered < 300_000)
-            try await client.close()
+            // The server may have cut the connection by now.
+            try? await client.close()
         }
     }
 }

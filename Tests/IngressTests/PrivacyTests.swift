@@ -19,7 +19,8 @@ import Testing
                 Array("very private words 15550007777\r\n\r\n".utf8),
                 post(body, headers: TestIngress.shopHeader + "Content-Encoding: hidden-path\r\n"),
             ]
-            for mode: TestProducer.Mode in [.accept, .hold, .fail(.storage), .fail(.queueFull), .fail(.recordTooLarge)] {
+            let words: [LogError.Code] = [.storage, .queueFull, .recordTooLarge]
+            for mode in [TestProducer.Mode.accept, .hold] + words.map(TestProducer.Mode.fail) {
                 producer.set(mode)
                 for request in requests { answers.append(try await ingress.answer(to: request).body) }
             }
