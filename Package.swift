@@ -19,6 +19,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -28,11 +29,11 @@ func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 /// A processor is one executable of its own under `processors/`; it never imports another one.
-func processor(_ name: String, _ more: [Target.Dependency] = []) -> [Target] {
+func processor(_ name: String, _ more: [Target.Dependency] = [], resources: [Resource] = []) -> [Target] {
     [
         .executableTarget(
             name: name, dependencies: ["Processing", "WhatsApp", "Service", "EventLog"] + more, path: "processors/\(name)",
-            swiftSettings: strict)
+            resources: resources, swiftSettings: strict)
     ]
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
@@ -81,9 +82,7 @@ let package = Package(
         executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
 
         // The operator's tool
-        library(
-            "Simulator",
-            ["WhatsApp", "D360", logging, lifecycle, .product(name: "Hummingbird", package: "hummingbird")]),
+        library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
         executable(
             "millrace",
             [
@@ -100,8 +99,10 @@ let package = Package(
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting"] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
-        tests("SimulatorTests", ["Simulator", "WhatsApp", .product(name: "Hummingbird", package: "hummingbird")]),
-        tests("AutoResponderTests", ["auto-responder", "Processing", "WhatsApp", "EventLog"]),
+        tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
+        tests(
+            "AutoResponderTests",
+            ["auto-responder", "ProcessorTesting", "Processing", "WhatsApp", "EventLog", logging]),
         tests("OutboundSenderTests", ["outbound-sender", "Processing", "D360", "WhatsApp", "EventLog"]),
         tests("StatusTrackerTests", ["status-tracker", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
         tests("AnalyticsTests", ["analytics", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
@@ -110,7 +111,7 @@ let package = Package(
             "EndToEnd",
             ["Service", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system]),
     ]
-        + processor("auto-responder", [yaml])
+        + processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")])
         + processor("outbound-sender", ["D360"])
         + processor("status-tracker")
         + processor("analytics"),
