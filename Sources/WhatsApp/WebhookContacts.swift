@@ -2,7 +2,7 @@
 struct WebhookContacts {
     private let text: JSONText
     private var contacts: [Int] = []
-    /// Index in `contacts` by phone number and business-scoped id; only for several contacts.
+    /// Contacts by phone number and business-scoped id, so that many messages beside many contacts stay linear work.
     private var byID: [ArraySlice<UInt8>: Int] = [:]
 
     init(_ text: JSONText, array: Int?) {
@@ -12,7 +12,6 @@ struct WebhookContacts {
             if text.isObject(element) { contacts.append(element) }
             return true
         }
-        guard contacts.count > 1 else { return }
         for contact in contacts {
             let ids = ids(of: contact)
             for id in [ids.phone, ids.user] {
@@ -23,15 +22,11 @@ struct WebhookContacts {
 
     var isEmpty: Bool { contacts.isEmpty }
 
-    /// The contact with one of the party's ids. A single contact also belongs to a single party whatever its ids: a person's
-    /// `wa_id` and `from` may differ.
+    /// The contact with one of the party's ids. A single contact also belongs to a single party whatever its ids: a
+    /// person's `wa_id` and `from` may differ.
     func find(_ party: WebhookParty, isSingleParty: () -> Bool) -> Int? {
-        guard let first = contacts.first else { return nil }
-        if contacts.count > 1 { return find(party.participant) ?? find(party.phone) ?? find(party.userID) }
-        let own = ids(of: first)
-        func matches(_ id: ArraySlice<UInt8>?) -> Bool { id != nil && (id == own.phone || id == own.user) }
-        let isTheirs = matches(party.participant) || matches(party.phone) || matches(party.userID)
-        return isTheirs || isSingleParty() ? first : nil
+        if let contact = find(party.participant) ?? find(party.phone) ?? find(party.userID) { return contact }
+        return contacts.count == 1 && isSingleParty() ? contacts.first : nil
     }
 
     private func find(_ id: ArraySlice<UInt8>?) -> Int? { id.flatMap { byID[$0] } }
