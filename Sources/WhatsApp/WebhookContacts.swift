@@ -1,37 +1,52 @@
 /// Finds the contact that belongs to a message or status of the same change.
 struct WebhookContacts {
-    private let text: JSONText
-    private var contacts: [Int] = []
-    /// Contacts by phone number and business-scoped id, so that many messages beside many contacts stay linear work.
+    private typealias IDs = (phone: ArraySlice<UInt8>?, user: ArraySlice<UInt8>?)
+
+    /// The first contact: most bodies have no other, and are answered without hashing.
+    private var first: (contact: Int, ids: IDs)?
+    private var count = 0
+    /// Several contacts by their ids, so that many messages beside many contacts stay linear work.
     private var byID: [ArraySlice<UInt8>: Int] = [:]
 
     init(_ text: JSONText, array: Int?) {
-        self.text = text
         guard let array, text.isArray(array) else { return }
         text.forEachElement(of: array) { element in
-            if text.isObject(element) { contacts.append(element) }
+            if text.isObject(element) { add(element, Self.ids(of: element, text)) }
             return true
-        }
-        for contact in contacts {
-            let ids = ids(of: contact)
-            for id in [ids.phone, ids.user] {
-                if let id, byID[id] == nil { byID[id] = contact }
-            }
         }
     }
 
-    var isEmpty: Bool { contacts.isEmpty }
+    private mutating func add(_ contact: Int, _ ids: IDs) {
+        count += 1
+        guard let first else {
+            first = (contact, ids)
+            return
+        }
+        if count == 2 { index(first.contact, first.ids) }
+        index(contact, ids)
+    }
+
+    private mutating func index(_ contact: Int, _ ids: IDs) {
+        if let phone = ids.phone, byID[phone] == nil { byID[phone] = contact }
+        if let user = ids.user, byID[user] == nil { byID[user] = contact }
+    }
+
+    var isEmpty: Bool { count == 0 }
 
     /// The contact with one of the party's ids. A single contact also belongs to a single party whatever its ids: a
     /// person's `wa_id` and `from` may differ.
     func find(_ party: WebhookParty, isSingleParty: () -> Bool) -> Int? {
         if let contact = find(party.participant) ?? find(party.phone) ?? find(party.userID) { return contact }
-        return contacts.count == 1 && isSingleParty() ? contacts.first : nil
+        return count == 1 && isSingleParty() ? first?.contact : nil
     }
 
-    private func find(_ id: ArraySlice<UInt8>?) -> Int? { id.flatMap { byID[$0] } }
+    private func find(_ id: ArraySlice<UInt8>?) -> Int? {
+        guard let id, let first else { return nil }
+        if count > 1 { return byID[id] }
+        return id == first.ids.phone || id == first.ids.user ? first.contact : nil
+    }
 
-    private func ids(of contact: Int) -> (phone: ArraySlice<UInt8>?, user: ArraySlice<UInt8>?) {
+    private static func ids(of contact: Int, _ text: JSONText) -> IDs {
         var waID: Int?
         var userID: Int?
         text.forEachMember(of: contact) { name, value in
