@@ -15,7 +15,9 @@ public struct CommandTag: Sendable, Hashable {
     /// Nil when the tag would be too long or could not be read back (empty parts, a colon in the command id): then the
     /// message has to go without.
     public init?(commandID: String, conversationKey: String) {
-        guard !commandID.isEmpty, !conversationKey.isEmpty, !commandID.utf8.contains(UInt8(ascii: ":")) else { return nil }
+        guard !commandID.isEmpty, !conversationKey.isEmpty, !commandID.utf8.contains(UInt8(ascii: ":")) else {
+            return nil
+        }
         let length = Self.prefix.utf8.count + commandID.utf8.count + 1 + conversationKey.utf8.count
         guard length <= Self.maxBytes else { return nil }
         self.commandID = commandID

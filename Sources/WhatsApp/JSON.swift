@@ -79,8 +79,9 @@ public struct JSON: Sendable {
     }
 
     /// Takes exactly one value of strict RFC 8259 in strict UTF-8, blanks around it allowed, a byte order mark before
-    /// it skipped (section 8.1), containers nested up to `maxDepth` (at most 64).
-    public init(parsing bytes: [UInt8], maxDepth: Int = 64) throws(JSONError) {
+    /// it skipped (section 8.1), containers nested up to `maxDepth` (at most 128). The default is more than a webhook
+    /// body may have, because records wrap what came in one.
+    public init(parsing bytes: [UInt8], maxDepth: Int = 96) throws(JSONError) {
         self.init(try JSONText(bytes, maxDepth: maxDepth), 0)
     }
 

@@ -19,8 +19,8 @@ struct JSONToken: Sendable {
 /// Strict RFC 8259 in strict UTF-8 (RFC 3629), iterative, so depth costs no stack. Nothing is decoded or copied; the
 /// list is the only allocation. Half surrogates in escapes are grammatical and pass; numbers keep any length.
 ///
-/// The raw buffer is the one unsafe spot of the module: it exists within `withUnsafeBufferPointer` of the caller, every load
-/// is checked against `end`, and nothing but offsets leaves.
+/// The raw buffer is the one unsafe spot of the module: it exists within `withUnsafeBufferPointer` of the caller, every
+/// load is checked against `end`, and nothing but offsets leaves.
 struct JSONScanner {
     private let base: UnsafeRawPointer
     private let end: Int
@@ -30,8 +30,8 @@ struct JSONScanner {
     private(set) var tokens: [JSONToken] = []
 
     /// One bit per open container says what it is, so the depth has a ceiling.
-    static let depthCeiling = 64
-    private var openObjects: UInt64 = 0
+    static let depthCeiling = 128
+    private var openObjects: UInt128 = 0
     /// The innermost open container; while open, a container's `next` names the one around it.
     private var innermost = 0
 

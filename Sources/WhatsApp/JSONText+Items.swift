@@ -54,8 +54,8 @@ extension JSONText {
         return token.hasEscapes ? Self.unescape(inside)[...] : inside
     }
 
-    /// Text of a string or, as some send ids as numbers, the digits of an unsigned whole number. Nil when blank or longer
-    /// than `maxBytes`.
+    /// Text of a string or, as some send ids as numbers, the digits of an unsigned whole number. Nil when blank or
+    /// longer than `maxBytes`.
     func idText(_ index: Int?, maxBytes: Int) -> ArraySlice<UInt8>? {
         guard let index else { return nil }
         var id: ArraySlice<UInt8>

@@ -9,8 +9,8 @@ public struct MessageStatus: Sendable, Hashable {
     public var channel: ChannelIdentity
     /// Id of the message, as the platform answered when it was sent.
     public var id: String
-    /// `sent`, `delivered`, `read`, `played`, `failed`, `deleted`, `warning`, …: the platform's word, also one not known
-    /// yet.
+    /// `sent`, `delivered`, `read`, `played`, `failed`, `deleted`, `warning`, …: the platform's word, also one not
+    /// known yet.
     public var status: String
     /// True for the state of a payment (`type: payment`), whose words are not states of delivery.
     public var isPayment: Bool

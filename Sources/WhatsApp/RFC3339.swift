@@ -99,7 +99,9 @@ public enum RFC3339 {
             switch sign {
             case UInt8(ascii: "Z"), UInt8(ascii: "z"): return 0
             case UInt8(ascii: "+"), UInt8(ascii: "-"):
-                guard let hours = number(2, ":"), let minutes = number(2, nil), hours < 24, minutes < 60 else { return nil }
+                guard let hours = number(2, ":"), let minutes = number(2, nil), hours < 24, minutes < 60 else {
+                    return nil
+                }
                 return (hours * 60 + minutes) * 60 * (sign == UInt8(ascii: "-") ? -1 : 1)
             default: return nil
             }

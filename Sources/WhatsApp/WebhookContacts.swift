@@ -1,42 +1,52 @@
 /// Finds the contact that belongs to a message or status of the same change.
 struct WebhookContacts {
-    private let text: JSONText
-    private var contacts: [Int] = []
-    /// Index in `contacts` by phone number and business-scoped id; only for several contacts.
+    private typealias IDs = (phone: ArraySlice<UInt8>?, user: ArraySlice<UInt8>?)
+
+    /// The first contact: most bodies have no other, and are answered without hashing.
+    private var first: (contact: Int, ids: IDs)?
+    private var count = 0
+    /// Several contacts by their ids, so that many messages beside many contacts stay linear work.
     private var byID: [ArraySlice<UInt8>: Int] = [:]
 
     init(_ text: JSONText, array: Int?) {
-        self.text = text
         guard let array, text.isArray(array) else { return }
         text.forEachElement(of: array) { element in
-            if text.isObject(element) { contacts.append(element) }
+            if text.isObject(element) { add(element, Self.ids(of: element, text)) }
             return true
         }
-        guard contacts.count > 1 else { return }
-        for contact in contacts {
-            let ids = ids(of: contact)
-            for id in [ids.phone, ids.user] {
-                if let id, byID[id] == nil { byID[id] = contact }
-            }
+    }
+
+    private mutating func add(_ contact: Int, _ ids: IDs) {
+        count += 1
+        guard let first else {
+            first = (contact, ids)
+            return
         }
+        if count == 2 { index(first.contact, first.ids) }
+        index(contact, ids)
     }
 
-    var isEmpty: Bool { contacts.isEmpty }
+    private mutating func index(_ contact: Int, _ ids: IDs) {
+        if let phone = ids.phone, byID[phone] == nil { byID[phone] = contact }
+        if let user = ids.user, byID[user] == nil { byID[user] = contact }
+    }
 
-    /// The contact with one of the party's ids. A single contact also belongs to a single party whatever its ids: a person's
-    /// `wa_id` and `from` may differ.
+    var isEmpty: Bool { count == 0 }
+
+    /// The contact with one of the party's ids. A single contact also belongs to a single party whatever its ids: a
+    /// person's `wa_id` and `from` may differ.
     func find(_ party: WebhookParty, isSingleParty: () -> Bool) -> Int? {
-        guard let first = contacts.first else { return nil }
-        if contacts.count > 1 { return find(party.participant) ?? find(party.phone) ?? find(party.userID) }
-        let own = ids(of: first)
-        func matches(_ id: ArraySlice<UInt8>?) -> Bool { id != nil && (id == own.phone || id == own.user) }
-        let isTheirs = matches(party.participant) || matches(party.phone) || matches(party.userID)
-        return isTheirs || isSingleParty() ? first : nil
+        if let contact = find(party.participant) ?? find(party.phone) ?? find(party.userID) { return contact }
+        return count == 1 && isSingleParty() ? first?.contact : nil
     }
 
-    private func find(_ id: ArraySlice<UInt8>?) -> Int? { id.flatMap { byID[$0] } }
+    private func find(_ id: ArraySlice<UInt8>?) -> Int? {
+        guard let id, let first else { return nil }
+        if count > 1 { return byID[id] }
+        return id == first.ids.phone || id == first.ids.user ? first.contact : nil
+    }
 
-    private func ids(of contact: Int) -> (phone: ArraySlice<UInt8>?, user: ArraySlice<UInt8>?) {
+    private static func ids(of contact: Int, _ text: JSONText) -> IDs {
         var waID: Int?
         var userID: Int?
         text.forEachMember(of: contact) { name, value in

@@ -62,7 +62,11 @@ struct WebhookParty {
         }
         let limit = WebhookSplitter.maxUserBytes
         let recipientID = text.idText(recipient.id, maxBytes: limit)
-        if text.isString(recipientType, "group") { group = recipientID } else { phone = recipientID.flatMap(ConversationKey.user) }
+        if text.isString(recipientType, "group") {
+            group = recipientID
+        } else {
+            phone = recipientID.flatMap(ConversationKey.user)
+        }
         userID = text.idText(recipient.userID, maxBytes: limit)
         parentUserID = text.idText(recipient.parentUserID, maxBytes: limit)
         participant = recipient.participants.lazy.compactMap { text.idText($0, maxBytes: limit) }.first

@@ -23,8 +23,10 @@ extension WebhookRecords {
         append(
             .statusUpdated, setup.topics.statuses, id: statusID(id, status, party, item)[...], subject: id,
             time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival),
-            key: tag.map { Array($0.conversationKey.utf8) } ?? key(party, origin) ?? ConversationKey.make(origin.business, id),
-            causationID: tag.map { ArraySlice($0.commandID.utf8) }, value: value(#","status":"#, item, contact: contact, origin), origin)
+            key: tag.map { Array($0.conversationKey.utf8) } ?? key(party, origin)
+                ?? ConversationKey.make(origin.business, id),
+            causationID: tag.map { ArraySlice($0.commandID.utf8) },
+            value: value(#","status":"#, item, contact: contact, origin), origin)
     }
 
     private func key(_ party: WebhookParty, _ origin: WebhookOrigin) -> [UInt8]? {

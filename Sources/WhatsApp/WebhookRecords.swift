@@ -79,12 +79,17 @@ struct WebhookRecords {
         var value = origin.valuePrefix
         value.reserveCapacity(value.count + item.count + (name?.count ?? 0) + 96)
         value.append(contentsOf: #","field":"#.utf8)
-        if let field, name != nil { value.append(contentsOf: text.slice(field)) } else { value.append(contentsOf: "null".utf8) }
+        if let field, name != nil {
+            value.append(contentsOf: text.slice(field))
+        } else {
+            value.append(contentsOf: "null".utf8)
+        }
         if let reason { value.append(contentsOf: #","reason":"\#(reason.rawValue)""#.utf8) }
         Self.close(&value, #","value":"#, item)
         append(
             .otherReceived, setup.topics.other, id: eventID(id) ?? contentID("other", field: name, item: item, origin),
-            subject: subject(name), time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business),
+            subject: subject(name), time: WebhookTime(origin.named.entryTime, arrival: arrival),
+            key: Array(origin.business),
             value: value, origin)
     }
 
@@ -96,7 +101,8 @@ struct WebhookRecords {
         Self.close(&value, #","error":"#, slice)
         append(
             .errorRaised, setup.topics.errors, id: contentID("error", field: text.text(field), item: slice, origin),
-            subject: nil, time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business), value: value,
+            subject: nil, time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business),
+            value: value,
             origin)
     }
 
@@ -138,8 +144,8 @@ struct WebhookRecords {
         return field
     }
 
-    /// Id of what has none of its own: by content where the platform says when, because equal events happen at different
-    /// times; else by the body and the place in it.
+    /// Id of what has none of its own: by content where the platform says when, because equal events happen at
+    /// different times; else by the body and the place in it.
     private mutating func contentID(
         _ kind: String, field: ArraySlice<UInt8>?, item: ArraySlice<UInt8>, _ origin: WebhookOrigin
     ) -> ArraySlice<UInt8> {

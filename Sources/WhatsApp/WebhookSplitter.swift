@@ -12,9 +12,9 @@ import EventLog
 /// | record | needs | key | `ce_id` |
 /// |---|---|---|---|
 /// | message | `id`, a sender | conversation | its `id` |
-/// | status | `id`, `status` | conversation; that of our tag; else the message's id | hash of id, status, timestamp, participant, payment |
-/// | error | an object | phone number id | hash, see `other` |
-/// | other | – | phone number id or WABA id | partner event's id; hash of entry, time, field, item; without time: of body and place |
+/// | status | `id`, `status` | conversation of our tag; of the recipient; message id | hash, see `statusID` |
+/// | error | an object | phone number id | hash, see `contentID` |
+/// | other | – | phone number id or WABA id | partner event's `id`; else hash, see `contentID` |
 ///
 /// A channel with a `phoneNumberID` is bound to it: what a body says about another number is kept on `other` and never
 /// becomes a message or status, so that the credentials of one tenant cannot write into another's conversations.
@@ -65,38 +65,5 @@ public struct WebhookSplitter: Sendable {
     ) throws(SplitError) -> [Record] {
         try WebhookSplitter(channel: channel, topics: topics)
             .split(body, receivedAt: receivedAt, traceparent: traceparent)
-    }
-}
-
-/// A channel and the topics, in the form in which records need them. One object, so that the parts of the splitter
-/// share it at the price of one reference.
-final class WebhookSetup: Sendable {
-    let hosting: Hosting
-    let name: ArraySlice<UInt8>
-    /// Names in place of those that a body lacks.
-    let names: WebhookOrigin.Names
-    /// Business part of the keys where neither body nor configuration names the number.
-    let business: ArraySlice<UInt8>
-    let topics: Topics
-    private let firstHeaders: Headers
-
-    init(_ channel: ChannelIdentity, _ topics: Topics) {
-        func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { ArraySlice($0.utf8) } }
-        hosting = channel.hosting
-        name = ArraySlice(channel.name.utf8)
-        names = WebhookOrigin.Names(
-            wabaID: bytes(channel.wabaID), phoneNumberID: bytes(channel.phoneNumberID),
-            displayPhoneNumber: bytes(channel.displayPhoneNumber))
-        business = ArraySlice(channel.business.utf8)
-        self.topics = topics
-        firstHeaders = CloudEvent.firstHeaders
-    }
-
-    /// Headers of all records of one delivery.
-    func headers(_ arrival: Timestamp, _ traceparent: String?) -> Headers {
-        var headers = firstHeaders
-        headers.reserveCapacity(256)
-        CloudEvent.append(recordedTime: arrival, traceparent: traceparent, to: &headers)
-        return headers
     }
 }

@@ -30,7 +30,8 @@ struct WebhookWalk {
                     event = value
                 } else if text.equals(name, "id") {
                     id = value
-                } else if text.equals(name, "messages") || text.equals(name, "statuses") || text.equals(name, "errors") {
+                } else if text.equals(name, "messages") || text.equals(name, "statuses") || text.equals(name, "errors")
+                {
                     hasItems = true
                 }
             }
@@ -162,7 +163,9 @@ struct WebhookWalk {
     private func foreign(_ origin: WebhookOrigin) -> UnreadReason? {
         guard let own = setup.names.phoneNumberID else { return nil }
         if let named = origin.named.phoneNumberID { return named == own ? nil : .foreignPhoneNumberID }
-        guard origin.isAccountLevel, let account = setup.names.wabaID, let named = origin.named.wabaID else { return nil }
+        guard origin.isAccountLevel, let account = setup.names.wabaID, let named = origin.named.wabaID else {
+            return nil
+        }
         return named == account ? nil : .foreignWABAID
     }
 

@@ -6,7 +6,8 @@ import WhatsApp
     static let full = CloudEvent(
         type: .messageReceived, id: "wamid.\u{0}\n\"é", source: CloudEvent.source(wabaID: "9001", business: "7001"),
         subject: "wamid.\u{0}\n\"é", time: Timestamp(milliseconds: 1_790_000_007_005), timeIsArrival: true,
-        recordedTime: Timestamp(seconds: 1_790_000_008), partitionKey: "7001:1555", correlationID: "c", causationID: "k",
+        recordedTime: Timestamp(seconds: 1_790_000_008), partitionKey: "7001:1555", correlationID: "c",
+        causationID: "k",
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
     @Test func readsBackEveryAttribute() throws {
@@ -68,7 +69,8 @@ import WhatsApp
     }
 
     @Test(arguments: [
-        "", "2026-09-21", "2026-09-21T14:13:27", "2026-13-01T00:00:00Z", "2026-09-21T24:00:00Z", "2026-09-21T14:13:27.Z",
+        "", "2026-09-21", "2026-09-21T14:13:27", "2026-13-01T00:00:00Z", "2026-09-21T24:00:00Z",
+        "2026-09-21T14:13:27.Z",
         "2026-09-21T14:13:27ZZ", "2026-09-21T14:13:27+2:00", "+026-09-21T14:13:27Z", "1790000007",
     ])
     func refusesAnythingElse(_ text: String) {

@@ -48,7 +48,9 @@ enum Fixtures {
         var others: [Other]
 
         /// A channel that accepts the body, named as `@channel` is spelled out in these tests.
-        var channel: ChannelIdentity { ChannelIdentity(name: "shop", hosting: hosting == "onprem" ? .onPremise : .cloud) }
+        var channel: ChannelIdentity {
+            ChannelIdentity(name: "shop", hosting: hosting == "onprem" ? .onPremise : .cloud)
+        }
     }
 
     struct Item: Decodable, Sendable, Hashable {

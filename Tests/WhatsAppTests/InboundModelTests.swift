@@ -15,16 +15,22 @@ import Testing
             headers: record.headers, timestamp: record.timestamp ?? Timestamp(milliseconds: 0))
     }
 
-    private static func message(_ file: String) throws -> InboundMessage { try InboundMessage(#require(stored(file).first)) }
-    private static func status(_ file: String) throws -> MessageStatus { try MessageStatus(#require(stored(file).first)) }
+    private static func message(_ file: String) throws -> InboundMessage {
+        try InboundMessage(#require(stored(file).first))
+    }
+    private static func status(_ file: String) throws -> MessageStatus {
+        try MessageStatus(#require(stored(file).first))
+    }
 
     @Test func readsAText() throws {
         let message = try Self.message("cloud/msg-text-reply.json")
         #expect(message.id == message.eventID)
         #expect(message.source == "/360dialog/900100200300401/700100200300501")
-        #expect(message.channel == ChannelIdentity(
-            name: "shop", hosting: .cloud, wabaID: "900100200300401", phoneNumberID: "700100200300501",
-            displayPhoneNumber: "15550009001"))
+        #expect(
+            message.channel
+                == ChannelIdentity(
+                    name: "shop", hosting: .cloud, wabaID: "900100200300401", phoneNumberID: "700100200300501",
+                    displayPhoneNumber: "15550009001"))
         #expect(message.type == "text")
         #expect(message.text == "Yes, that one please")
         #expect(message.timestamp == Timestamp(seconds: 1_790_000_007) && !message.timestampIsArrival)
@@ -35,26 +41,31 @@ import Testing
         #expect(message.buttonID == nil && !message.isGroup)
     }
 
-    @Test(arguments: [
-        ("cloud/msg-button-template.json", "Confirm", "CONFIRM:order-4711"),
-        ("cloud/msg-button-no-payload.json", "Yes, this one", nil),
-        ("cloud/msg-interactive-button-reply.json", "Cancel", "btn.cancel/4711"),
-        ("cloud/msg-interactive-list-reply.json", "09:30", "slot-0930"),
-        ("cloud/msg-interactive-flow-reply.json", nil, nil), ("cloud/msg-image.json", nil, nil),
-        ("onprem/msg-button.json", "Yes", "YES"),
-    ] as [(String, String?, String?)])
+    @Test(
+        arguments: [
+            ("cloud/msg-button-template.json", "Confirm", "CONFIRM:order-4711"),
+            ("cloud/msg-button-no-payload.json", "Yes, this one", nil),
+            ("cloud/msg-interactive-button-reply.json", "Cancel", "btn.cancel/4711"),
+            ("cloud/msg-interactive-list-reply.json", "09:30", "slot-0930"),
+            ("cloud/msg-interactive-flow-reply.json", nil, nil), ("cloud/msg-image.json", nil, nil),
+            ("onprem/msg-button.json", "Yes", "YES"),
+        ] as [(String, String?, String?)])
     func readsWhatWasTapped(_ file: String, _ text: String?, _ buttonID: String?) throws {
         let message = try Self.message(file)
         #expect(message.text == text)
         #expect(message.buttonID == buttonID)
     }
 
-    @Test(arguments: [
-        ("cloud/msg-from-with-plus.json", "15550001111", nil, "15550001111"),
-        ("cloud/msg-bsuid-no-phone.json", nil, "US.900000000000000001111", "US.900000000000000001111"),
-        ("cloud/msg-bsuid-in-from.json", nil, "US.900000000000000001111", "US.900000000000000001111"),
-        ("cloud/msg-group-text.json", "15550001111", "US.900000000000000001111", "group:Y2FwaV9ncm91cDpTQU1QTEUtMDAx"),
-    ] as [(String, String?, String?, String)])
+    @Test(
+        arguments: [
+            ("cloud/msg-from-with-plus.json", "15550001111", nil, "15550001111"),
+            ("cloud/msg-bsuid-no-phone.json", nil, "US.900000000000000001111", "US.900000000000000001111"),
+            ("cloud/msg-bsuid-in-from.json", nil, "US.900000000000000001111", "US.900000000000000001111"),
+            (
+                "cloud/msg-group-text.json", "15550001111", "US.900000000000000001111",
+                "group:Y2FwaV9ncm91cDpTQU1QTEUtMDAx"
+            ),
+        ] as [(String, String?, String?, String)])
     func tellsTheSendersIdentitiesApart(_ file: String, _ from: String?, _ userID: String?, _ userKey: String) throws {
         let message = try Self.message(file)
         #expect(message.from == from && message.fromUserID == userID && message.userKey == userKey)
@@ -71,9 +82,12 @@ import Testing
         }
     }
 
-    @Test(arguments: ["message-type-missing", "message-body-wrong-type", "message-body-text-number", "message-timestamp-garbage"])
+    @Test(arguments: [
+        "message-type-missing", "message-body-wrong-type", "message-body-text-number", "message-timestamp-garbage",
+    ])
     func oddMessagesOfTheBadBodiesCanBeRead(_ file: String) throws {
-        let records = try WebhookFixtureTests.split(Fixtures.body("bad/\(file).json"), ChannelIdentity(name: "shop", hosting: .cloud))
+        let records = try WebhookFixtureTests.split(
+            Fixtures.body("bad/\(file).json"), ChannelIdentity(name: "shop", hosting: .cloud))
         let message = try InboundMessage(Self.stored(#require(records.first)))
         #expect(message.type == (file == "message-type-missing" ? "unknown" : "text"))
         #expect(message.text == (file.contains("body") ? nil : "ok 1"))

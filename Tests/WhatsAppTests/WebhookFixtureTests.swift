@@ -31,12 +31,23 @@ import Testing
         let good = try #require(Fixtures.good.first { $0.file == file })
         let records = try Self.split(try Fixtures.body(file), good.channel)
         #expect(Self.counts(records) == good.counts)
-        #expect(try records.filter { $0.topic == Self.topics.messages }.map { try Self.item($0, "message") } == good.messages.map(Self.spelledOut))
-        #expect(try records.filter { $0.topic == Self.topics.statuses }.map { try Self.item($0, "status") } == good.statuses.map(Self.spelledOut))
-        #expect(try records.filter { $0.topic == Self.topics.errors }.map(Self.failure) == good.errors.map { Fixtures.Failure(code: $0.code, business: Self.business($0.business)) })
+        #expect(
+            try records.filter { $0.topic == Self.topics.messages }.map { try Self.item($0, "message") }
+                == good.messages.map(Self.spelledOut))
+        #expect(
+            try records.filter { $0.topic == Self.topics.statuses }.map { try Self.item($0, "status") }
+                == good.statuses.map(Self.spelledOut))
+        #expect(
+            try records.filter { $0.topic == Self.topics.errors }.map(Self.failure)
+                == good.errors.map { Fixtures.Failure(code: $0.code, business: Self.business($0.business)) })
         let others = try records.filter { $0.topic == Self.topics.other }.map(Self.other)
         let isPartner = good.hosting == "partner"
-        #expect(others == good.others.map { Fixtures.Other(field: $0.field, entryID: $0.entryID, business: isPartner ? "shop" : $0.business ?? $0.entryID) })
+        #expect(
+            others
+                == good.others.map {
+                    Fixtures.Other(
+                        field: $0.field, entryID: $0.entryID, business: isPartner ? "shop" : $0.business ?? $0.entryID)
+                })
     }
 
     @Test(arguments: Fixtures.bad.map(\.file))
@@ -81,7 +92,8 @@ import Testing
             id: item["id"]?.string ?? "", type: member == "message" ? item["type"]?.string : nil,
             status: item["status"]?.string, timestamp: timestamp.string ?? "\(timestamp.integer ?? -1)",
             userKey: String(key.drop { $0 != ":" }.dropFirst()), conversationKey: key,
-            participant: isGroup ? item["recipient_participant_id"]?.string ?? item["recipient_participant_user_id"]?.string : nil)
+            participant: isGroup
+                ? item["recipient_participant_id"]?.string ?? item["recipient_participant_user_id"]?.string : nil)
     }
 
     private static func failure(_ record: Record) throws -> Fixtures.Failure {
@@ -92,7 +104,8 @@ import Testing
 
     private static func other(_ record: Record) throws -> Fixtures.Other {
         let value = try value(record)
-        let entryID = value["value"]?["event"] != nil && value["channel"]?["waba_id"]?.string == nil
+        let entryID =
+            value["value"]?["event"] != nil && value["channel"]?["waba_id"]?.string == nil
             ? value["value"]?["id"]?.string : value["channel"]?["waba_id"]?.string
         return Fixtures.Other(
             field: value["field"]?.string, entryID: entryID, business: try key(record))
