@@ -23,9 +23,8 @@ extension Delivery {
     func split(
         _ core: IngressCore, _ traces: inout Traceparents
     ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
-        let records = try WebhookSplitter.split(
-            body, channel: route.identity, topics: core.topics, receivedAt: core.now(),
-            traceparent: traceparent(core, &traces))
+        let records = try route.splitter.split(
+            body, receivedAt: core.now(), traceparent: traceparent(core, &traces))
         var bytes = 0
         var counts = RecordCounts()
         for record in records {

@@ -27,7 +27,7 @@ final class IngressCore: Sendable {
         times = Times(configuration)
         self.logger = logger
         self.now = now
-        router = Router(configuration)
+        router = Router(configuration, topics)
         budget = InFlightBudget(limit: configuration.maxInFlightBytes)
         metrics = IngressMetrics(budget: budget)
     }

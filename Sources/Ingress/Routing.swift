@@ -2,11 +2,11 @@ import WhatsApp
 
 /// Where a webhook's body belongs, and who may post it.
 final class Route: Sendable {
-    let identity: ChannelIdentity
+    let splitter: WebhookSplitter
     let authenticator: Authenticator
 
-    init(_ channel: IngressChannel) {
-        identity = channel.identity
+    init(_ channel: IngressChannel, _ topics: Topics) {
+        splitter = WebhookSplitter(channel: channel.identity, topics: topics)
         authenticator = Authenticator([channel.authentication])
     }
 }
@@ -18,10 +18,10 @@ struct Router: Sendable {
     private let channels: [Substring: Route]
     private let account: Route?
 
-    init(_ configuration: IngressConfiguration) {
+    init(_ configuration: IngressConfiguration, _ topics: Topics) {
         channels = Dictionary(
-            uniqueKeysWithValues: configuration.channels.map { (Substring($0.identity.name), Route($0)) })
-        account = configuration.account.map(Route.init)
+            uniqueKeysWithValues: configuration.channels.map { (Substring($0.identity.name), Route($0, topics)) })
+        account = configuration.account.map { Route($0, topics) }
     }
 
     /// The channel, or the answer to give instead. A channel that does not exist is answered like a wrong password, so

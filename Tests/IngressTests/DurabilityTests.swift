@@ -27,7 +27,7 @@ import Testing
 
     @Test func aLogThatIsSilentGets503AtTheDeadline() async throws {
         let producer = TestProducer(.hold)
-        try await withIngress(producer, configure: { $0.ackDeadline = .milliseconds(100) }) { ingress in
+        try await withIngress(producer, configure: { $0.ackDeadline = .milliseconds(500) }) { ingress in
             let client = try await ingress.connect()
             try await client.send(post(message("wamid.1")))
             let late = try await client.response()

@@ -71,22 +71,22 @@ import Testing
     }
 
     @Test func aHeadThatDoesNotEndIsTimedOut() async throws {
-        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(200) }) { ingress in
+        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(1_500) }) { ingress in
             let client = try await ingress.connect()
             try await client.send("POST /webhooks/shop HTTP/1.1\r\nHos")
+            // One that says nothing at all is not worth an answer.
+            let silent = try await ingress.connect()
             let response = try await client.response()
             #expect(response.status == 408)
             #expect(response.headers["connection"] == "close")
             try await client.waitForEnd()
-            // One that says nothing at all is not worth an answer.
-            let silent = try await ingress.connect()
             try await silent.waitForEnd()
             #expect(!silent.hasBytes)
         }
     }
 
     @Test func aSecondHeadThatDoesNotEndIsTimedOutToo() async throws {
-        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(500) }) { ingress in
+        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(1_500) }) { ingress in
             let client = try await ingress.connect()
             try await client.send(post(message("wamid.1")))
             #expect(try await client.response().status == 200)
@@ -150,8 +150,12 @@ import Testing
             try await eventually("some are accepted") { ingress.server.metrics.openConnections >= 20 }
             #expect(ingress.server.metrics.openConnections < 40)
             for client in clients { try await client.close() }
-            try await eventually("all have left") { ingress.server.metrics.openConnections == 0 }
-            try await ingress.expect(200, to: post(message("wamid.1")))
+            // Those that waited in the kernel's queue are accepted first, and found to have left.
+            var status = 0
+            for _ in 1...1_000 where status != 200 {
+                status = try await ingress.answer(to: post(message("wamid.1"))).status
+            }
+            #expect(status == 200)
         }
     }
 

@@ -12,7 +12,7 @@ import Testing
         let producer = TestProducer()
         let body = message("wamid.1", from: "15550007777", text: "very private words")
         var answers: [String] = []
-        try await withIngress(producer, logs: logs, configure: { $0.ackDeadline = .milliseconds(100) }) { ingress in
+        try await withIngress(producer, logs: logs, configure: { $0.ackDeadline = .milliseconds(500) }) { ingress in
             let requests = [
                 post(body), post(body + "}"), post(body, to: "/hidden-path"), post(body, to: "/webhooks/hidden-path"),
                 post(body, headers: "X-Webhook-Secret: wrong-secret\r\n"), chunked([Array(body.utf8)]),
