@@ -101,12 +101,14 @@ import WhatsApp
         let server = try await LocalServer { _ in .close }
         let client = D360Client(transport: HTTPTransport())
         #expect(await client.send(try command(), to: endpoint(server)) == .unknown(.cut))
-        let target = endpoint(server)
         try await server.stop()
+        let nobody = RefusingPort()
+        let target = ChannelEndpoint(baseURL: nobody.url, hosting: .cloud, apiKey: APIKey("key-1"))
         guard case .notSent(let error) = await client.send(try command(), to: target) else {
             return #expect(Bool(false), "a refused connection is not sent")
         }
         #expect(error.code == .connect)
+        withExtendedLifetime(nobody) {}
     }
 
     @Test func keyIsNotShown() {

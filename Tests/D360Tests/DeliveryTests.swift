@@ -22,10 +22,9 @@ import Testing
     }
 
     @Test func refusedConnectionIsNotSent() async throws {
-        let server = try await LocalServer()
-        let url = server.url
-        try await server.stop()
-        let error = await failure(HTTPTransport(), request(url))
+        let nobody = RefusingPort()
+        let error = await failure(HTTPTransport(), request(nobody.url))
+        withExtendedLifetime(nobody) {}
         #expect(error?.code == .connect)
         #expect(error?.delivery == .notSent)
     }
