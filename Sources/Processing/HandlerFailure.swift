@@ -19,7 +19,9 @@ public struct HandlerFailure: Error, Sendable {
     public let retryAfter: Duration?
 
     /// Passing: the record is parked with the later ones of its key and tried again.
-    public static func transient(_ errorClass: String, _ message: String, retryAfter: Duration? = nil) -> HandlerFailure {
+    public static func transient(
+        _ errorClass: String, _ message: String, retryAfter: Duration? = nil
+    ) -> HandlerFailure {
         HandlerFailure(
             isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
             retryAfter: retryAfter)
