@@ -15,7 +15,7 @@ struct StateFlush: Sendable {
 /// What one commit makes durable, in this order: outputs, state, the group's progress.
 struct CommitJob: Sendable {
     var outputs: [Finished]
-    /// Of the input records that are finished by it.
+    /// Of the records that are finished by it, and of `outputs`.
     var bytes: Int
     var records: Int
     /// All partitions of the lane.

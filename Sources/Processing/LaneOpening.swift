@@ -12,12 +12,14 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
     func open(
         _ assignment: [TopicPartition: Commit?]
     ) async throws -> (lanes: [Lane<C>], positions: [TopicPartition: Offset]) {
-        let marks = try await context.persist(at: "watermarks") { try await log.admin.watermarks(of: Array(assignment.keys)) }
+        let marks = try await context.persist(at: "watermarks") {
+            try await log.admin.watermarks(of: Array(assignment.keys))
+        }
         var lanes: [Lane<C>] = []
         var positions: [TopicPartition: Offset] = [:]
         for (partition, sources) in Dictionary(grouping: assignment.keys, by: \.partition) {
             guard Set(sources.map(\.topic)) == Set(context.processor.inputs) else {
-                throw LogError(.invalidConfiguration, "inputs are not assigned together; all members must subscribe alike")
+                throw LogError(.invalidConfiguration, "inputs are not assigned together: members must subscribe alike")
             }
             let disk = try await openState(partition)
             let states = try await disk?.progress() ?? [:]
@@ -28,7 +30,9 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
                 machine.begin(source, plan, restoring: try await exceptions(plan, of: source))
             }
             lanes.append(
-                Lane(partition: partition, machine: machine, context: context, consumer: consumer, disk: disk, fail: fail))
+                Lane(
+                    partition: partition, machine: machine, context: context, consumer: consumer, disk: disk,
+                    fail: fail))
         }
         return (lanes, positions)
     }
@@ -55,14 +59,15 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
         case .earliest: birth = marks.low
         case .requireCommit:
             guard commit != nil else {
+                let group = context.processor.group
                 throw LogError(
-                    .invalidConfiguration,
-                    "group \(context.processor.group) has no commit for \(source): create the group, or say where it starts")
+                    .invalidConfiguration, "\(group) has no commit for \(source): create it, or say where it starts")
             }
             birth = 0
         }
         let plan = StartPlan(
-            mode: context.processor.state, commit: commit.map(Progress.init), birth: birth, state: state, low: marks.low)
+            mode: context.processor.state, commit: commit.map(Progress.init), birth: birth, state: state,
+            low: marks.low)
         tell(source, plan)
         return plan
     }

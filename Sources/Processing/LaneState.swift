@@ -35,7 +35,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var isClosed = false
     }
 
-    private enum Phase {
+    enum Phase {
         case open
         /// Nothing begins any more; what runs may end until then.
         case draining(until: Instant)
@@ -44,28 +44,28 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     }
 
     let rules: Rules
-    private var random: any RandomNumberGenerator & Sendable
-    private var phase = Phase.open
-    private(set) var partitions: [TopicPartition: PartitionState] = [:]
-    private var queues: KeyQueues
-    private var retries = RetrySchedule<Instant>()
-    private var running: [UInt64: Run<Instant>] = [:]
-    private var lastRun: UInt64 = 0
+    var random: any RandomNumberGenerator & Sendable
+    var phase = Phase.open
+    var partitions: [TopicPartition: PartitionState] = [:]
+    var queues: KeyQueues
+    var retries = RetrySchedule<Instant>()
+    var running: [UInt64: Run<Instant>] = [:]
+    var lastRun: UInt64 = 0
     /// So many next records each make a batch of their own, because a batch with them failed as a whole.
-    private var alone = 0
+    var alone = 0
     /// When to look after handlers that take too long.
-    private var watchAt: Instant?
+    var watchAt: Instant?
 
-    private(set) var overlay = StateOverlay()
+    var overlay = StateOverlay()
     /// Outputs of finished records, in the order they finished.
-    private var outputs: [Finished] = []
+    var outputs: [Finished] = []
     /// Finished since the last commit began, and in the commit that is under way.
-    private var uncommitted = (records: 0, bytes: 0)
-    private var committing: CommitJob?
-    private var isDirty = false
-    /// Bytes of all records from receiving to commit.
-    private var heldBytes = 0
-    private var isFull = false
+    var uncommitted = (records: 0, bytes: 0)
+    var committing: CommitJob?
+    var isDirty = false
+    /// Bytes of all records from receiving to commit, and of what they cause.
+    var heldBytes = 0
+    var isFull = false
 
     init(rules: Rules, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
         self.rules = rules
@@ -115,9 +115,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
                 case .behind: follow(work)
                 }
             }
-            if !result.batchOutputs.isEmpty, run.works.first?.isSilent == false {
-                outputs.append(Finished(work: nil, outputs: result.batchOutputs))
-            }
+            if run.works.first?.isSilent == false { keep(result.batchOutputs, of: nil) }
         }
         queues.end(run.key)
     }
@@ -187,153 +185,5 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     private mutating func disownAll(_ now: Moment<Instant>) {
         for run in running.values { _ = run.disown(at: now.instant) }
         running = [:]
-    }
-
-    // MARK: Running
-
-    private mutating func nextRun(_ now: Moment<Instant>) -> Run<Instant>? {
-        while let key = queues.begin() {
-            let works = takeWorks(key, now)
-            if works.isEmpty {
-                queues.end(key)
-                continue
-            }
-            lastRun += 1
-            let run = Run(id: lastRun, key: key, works: works, now: now.instant)
-            running[run.id] = run
-            if watchAt == nil { watchAt = now.instant.advanced(by: rules.configuration.handlerTimeout) }
-            return run
-        }
-        return nil
-    }
-
-    /// The next records of a key that can be handled in one run; parks on the way those that must wait.
-    private mutating func takeWorks(_ key: RecordKey, _ now: Moment<Instant>) -> [Work] {
-        var works: [Work] = []
-        let limit = rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1
-        while works.count < limit, let work = queues.pop(key, if: { works.isEmpty || $0.canJoin(works[0]) }) {
-            if work.attempts == 0, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
-                follow(work)
-            } else if case .failed(let failure) = work.fate {
-                park(work, failure, now)
-            } else {
-                works.append(work)
-                // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
-                if work.attempts > 0 { break }
-            }
-        }
-        if !works.isEmpty { alone = max(0, alone - 1) }
-        return works
-    }
-
-    private mutating func settle(_ work: Work, _ outputs: [Record]) {
-        partitions[work.record.source]?.tracker.done(work.record.offset)
-        isDirty = true
-        uncommitted.records += 1
-        uncommitted.bytes += work.record.byteCount
-        if !outputs.isEmpty, !work.isSilent { self.outputs.append(Finished(work: work, outputs: outputs)) }
-        if work.attempts > 0 { queues.prepend(retries.settle(OrderKey(work.record))) }
-    }
-
-    private mutating func follow(_ work: Work) {
-        var work = work
-        work.fate = .toBeHandled
-        partitions[work.record.source]?.tracker.park(work.record.offset)
-        isDirty = true
-        retries.follow(work)
-    }
-
-    /// Parks a record that failed: until its next try, or until its dead letter is written.
-    private mutating func park(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) {
-        var work = work
-        work.attempts += 1
-        let first = work.firstFailedAt ?? now.wall
-        work.firstFailedAt = first
-        partitions[work.record.source]?.tracker.park(work.record.offset)
-        isDirty = true
-        let delay = failure.retryAfter ?? rules.retry.delay(afterAttempts: work.attempts, using: &random)
-        let isLast =
-            !failure.isTransient || work.attempts >= rules.retry.maxAttempts
-            || now.wall + delay - first > rules.retry.maxAge
-        work.fate = isLast ? .condemned(failure) : .toBeHandled
-        retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
-    }
-
-    /// Takes back the records of handlers that ran too long. The guilty one is parked when its turn comes: records of
-    /// its key may have been handled before it in the same batch, and they are handled again first.
-    private mutating func giveUpSlowRuns(_ now: Moment<Instant>) -> [Work] {
-        guard let at = watchAt, now.instant >= at else { return [] }
-        let limit = rules.configuration.handlerTimeout
-        var guilty: [Work] = []
-        for run in Array(running.values) {
-            guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
-            running[run.id] = nil
-            var works = run.works
-            if case .condemned(let failure) = works[0].fate {
-                settle(works[0], [deadLetter(works[0], failure, now)])
-                works = []
-            } else if index < works.count || works.count == 1 {
-                let place = min(index, works.count - 1)
-                works[place].fate = .failed(.transient("timeout", "no result within \(limit)"))
-                guilty.append(works[place])
-            } else {
-                alone += works.count
-            }
-            queues.prepend(works)
-            queues.end(run.key)
-        }
-        watchAt = running.values.map { $0.since.advanced(by: limit) }.min()
-        return guilty
-    }
-
-    private func deadLetter(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) -> Record {
-        DeadLetter.record(of: work, failure: failure, group: rules.group, topic: rules.deadLetterTopic, now: now.wall)
-    }
-
-    // MARK: Commits and bounds
-
-    /// One commit at a time takes everything that finished meanwhile: prompt when idle, large under load.
-    private mutating func nextCommit() -> CommitJob? {
-        if case .closed = phase { return nil }
-        guard committing == nil, isDirty else { return nil }
-        isDirty = false
-        var job = CommitJob(outputs: outputs, bytes: uncommitted.bytes, records: uncommitted.records)
-        for (source, partition) in partitions {
-            job.sources.append(source)
-            let progress = partition.groupProgress
-            if progress != partition.committed { job.progress[source] = progress }
-        }
-        if rules.keepsState {
-            job.state = StateFlush(
-                writes: overlay.takeForFlush(),
-                applied: Dictionary(uniqueKeysWithValues: partitions.map { ($0.key.topic, $0.value.tracker.applied) }))
-        }
-        outputs = []
-        uncommitted = (0, 0)
-        committing = job
-        return job
-    }
-
-    private mutating func pausedPartitions() -> Set<TopicPartition> {
-        let configuration = rules.configuration
-        let records = partitions.values.reduce(uncommitted.records + (committing?.records ?? 0)) { $0 + $1.tracker.span }
-        isFull =
-            isFull
-            ? records > configuration.maxLaneRecords / 2 || heldBytes > configuration.maxLaneBytes / 2
-            : records >= configuration.maxLaneRecords || heldBytes >= configuration.maxLaneBytes
-        var paused: Set<TopicPartition> = []
-        for source in Array(partitions.keys) {
-            partitions[source]?.noteParked()
-            if isFull || partitions[source]?.isFull == true { paused.insert(source) }
-        }
-        return paused
-    }
-}
-
-extension Work {
-    /// Whether it may share a batch with `first`.
-    fileprivate func canJoin(_ first: Work) -> Bool {
-        guard case .toBeHandled = fate else { return false }
-        return attempts == 0 && isSilent == first.isSilent
     }
 }

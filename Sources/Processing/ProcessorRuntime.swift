@@ -63,7 +63,8 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     }
 
     private func checkTopics() async throws {
-        let partitions = Dictionary(uniqueKeysWithValues: try await log.admin.topics().map { ($0.topic, $0.partitions) })
+        let topics = try await log.admin.topics()
+        let partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0.topic, $0.partitions) })
         for topic in context.processor.inputs + [context.processor.deadLetterTopic] where partitions[topic] == nil {
             throw LogError(.unknownTopic, topic.name)
         }

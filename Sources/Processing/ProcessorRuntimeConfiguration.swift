@@ -23,7 +23,7 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     public var maxBatchRecords: Int
     /// A lane that holds so many records, from receiving until the progress passes them, pauses its partitions.
     public var maxLaneRecords: Int
-    /// The same in bytes of records; parked ones count too.
+    /// The same in bytes of records, with those that are parked and outputs that are not durable yet.
     public var maxLaneBytes: Int
     /// A partition with so many parked records pauses. They are listed in the commit's metadata, which holds 4,096
     /// bytes: with 500 a record's share is 8.

@@ -62,8 +62,8 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         }
     }
 
-    /// Gives the task up: its result will be discarded. With `limit`, only if it has been at one record longer than that.
-    /// Answers the index it was at.
+    /// Gives the task up: its result will be discarded. With `limit`, only if it has been at one record longer than
+    /// that. Answers the index it was at.
     func disown(olderThan limit: Duration? = nil, at now: Instant) -> Int? {
         let (index, task): (Int?, Task<Void, Never>?) = mark.withLock { mark in
             if let limit, mark.since.duration(to: now) < limit { return (nil, nil) }

@@ -27,7 +27,8 @@ struct RuntimeContext<C: Clock>: Sendable where C.Duration == Duration {
         while true {
             do {
                 return try await body()
-            } catch where isPassing(error) {
+            } catch {
+                guard isPassing(error) else { throw error }
                 failures += 1
                 logger.info(
                     "step failed and will be repeated",

@@ -1,9 +1,10 @@
 import Dispatch
 import EventLog
+import GRDB
+
 import struct Foundation.Data
 import class Foundation.FileManager
 import struct Foundation.URL
-import GRDB
 
 /// The state of one lane on the disk: entries, and the progress they reflect, changed in one transaction.
 ///

@@ -8,7 +8,7 @@ import EventLog
 /// | mode | handled | without outputs |
 /// |---|---|---|
 /// | none | what the group has not finished | – |
-/// | rebuilt | what the state does not contain, from the oldest record held when there is no state | what the group has finished |
+/// | rebuilt | what the state does not contain (no state: all that is held) | what the group has finished |
 /// | local | what neither has | – |
 struct StartPlan: Sendable, Equatable {
     /// The first record to read live.

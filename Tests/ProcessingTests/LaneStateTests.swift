@@ -177,8 +177,8 @@ struct LaneWorld {
         }
         paused = !turn.paused.isEmpty
         isClosed = turn.isClosed
-        let running = Set(handlers.filter { if case .disowned = $0.begin(0, at: now.instant) { false } else { true } }.map(\.key))
-        if running.count > rules.concurrency { complaints.append("\(running.count) keys at once") }
+        let running = handlers.count { if case .disowned = $0.begin(0, at: now.instant) { false } else { true } }
+        if running > rules.concurrency { complaints.append("\(running) runs at once") }
     }
 
     /// The owner dies or has given up; the next one begins with what the log holds.

@@ -56,7 +56,8 @@ import Testing
                 })
             try await world.waitUntilDone()
             try await second.stop()
-            #expect(try await world.read("out").filter { $0.keyText == "bad" }.map(\.valueText) == ["1", "3", "5", "7"])
+            let bad = try await world.read("out").filter { $0.keyText == "bad" }
+            #expect(bad.map(\.valueText) == ["1", "3", "5", "7"])
             #expect(attempts.withLock { $0 } == [1, 1, 1, 1])
         }
     }
@@ -105,7 +106,9 @@ import Testing
             try await world.log.produce([letterless])
             try await world.write([("bad", "after")])
             var processor = TestProcessor(work: work) { record, _ in
-                if record.value == [0, 255] { throw HandlerFailure.transient("down", String(repeating: "ü", count: 1_000)) }
+                if record.value == [0, 255] {
+                    throw HandlerFailure.transient("down", String(repeating: "ü", count: 1_000))
+                }
                 return [record.copy()]
             }
             processor.retry = RetryPolicy(base: .milliseconds(1), cap: .milliseconds(2), maxAttempts: 3)
@@ -119,7 +122,9 @@ import Testing
             let letter = try #require(try await world.read(World.letters).first)
             #expect(letter.key == letterless.key && letter.value == letterless.value)
             #expect(Array(letter.headers.packed.prefix(letterless.headers.packed.count)) == letterless.headers.packed)
-            let added = letter.headers.dropFirst(3).map { "\($0.name)=\(String(decoding: $0.value ?? [], as: UTF8.self))" }
+            let added = letter.headers.dropFirst(3).map {
+                "\($0.name)=\(String(decoding: $0.value ?? [], as: UTF8.self))"
+            }
             #expect(
                 added == [
                     "_dlq.errors.original.topic=in", "_dlq.errors.original.partition=0",

@@ -42,7 +42,8 @@ import Testing
                 case .local: !group.hasFinished(offset) && !state.hasFinished(offset)
                 }
             #expect(isHandled == wanted, "seed \(seed), offset \(offset)")
-            #expect((plan.silent?.hasFinished(offset) ?? false) == (mode == .rebuiltFromInputs && group.hasFinished(offset)))
+            let isSilent = plan.silent?.hasFinished(offset) ?? false
+            #expect(isSilent == (mode == .rebuiltFromInputs && group.hasFinished(offset)))
         }
         #expect(plan.missed == 0)
     }

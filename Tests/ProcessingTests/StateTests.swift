@@ -1,8 +1,9 @@
 import EventLog
 import EventLogTesting
-import class Foundation.FileManager
 import Synchronization
 import Testing
+
+import class Foundation.FileManager
 
 @testable import Processing
 

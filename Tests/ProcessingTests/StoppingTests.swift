@@ -115,7 +115,8 @@ import Testing
     func membersShareAndTakeOverUnderLoad(work: WorkMode) async throws {
         try await World.with(partitions: 4) { world in
             let processor = TestProcessor(work: work) { record, _ in
-                if record.valueText.hasSuffix("7"), Int.random(in: 0..<4) == 0 { throw HandlerFailure.transient("luck", "") }
+                let isUnlucky = record.valueText.hasSuffix("7") && Int.random(in: 0..<4) == 0
+                if isUnlucky { throw HandlerFailure.transient("luck", "") }
                 return [record.copy()]
             }
             var members = [world.start(processor)]

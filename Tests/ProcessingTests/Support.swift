@@ -1,12 +1,13 @@
 import EventLog
 import EventLogTesting
-import class Foundation.FileManager
-import struct Foundation.UUID
 import Logging
 import SQLiteLog
 import ServiceLifecycle
 import Synchronization
 import Testing
+
+import class Foundation.FileManager
+import struct Foundation.UUID
 
 @testable import Processing
 
@@ -137,7 +138,9 @@ struct World: Sendable {
             let world = World(log: try await open(folder), folder: folder)
             let topics: [Topic] = ["in", "in2", "out", letters]
             try await world.log.admin.createTopics(
-                topics.map { TopicSpec($0, partitions: partitions, retention: .delete(days: 1), maxRecordBytes: 10_000) })
+                topics.map {
+                    TopicSpec($0, partitions: partitions, retention: .delete(days: 1), maxRecordBytes: 10_000)
+                })
             var births: [TopicPartition: Commit] = [:]
             for topic in topics { for n in 0..<partitions { births[TopicPartition(topic, n)] = Commit(offset: 0) } }
             try await world.log.admin.setCommits(births, of: group)
@@ -219,8 +222,8 @@ struct World: Sendable {
         logger.logLevel = .critical
         return Running(
             ProcessorRuntime(
-                processor: processor, log: log ?? self.log, configuration: configuration, clock: clock, wallTime: wallTime,
-                logger: logger), logger)
+                processor: processor, log: log ?? self.log, configuration: configuration, clock: clock,
+                wallTime: wallTime, logger: logger), logger)
     }
 }
 

@@ -1,0 +1,119 @@
+import EventLog
+
+/// What is handled next, and what becomes of it.
+extension LaneState {
+    mutating func nextRun(_ now: Moment<Instant>) -> Run<Instant>? {
+        while let key = queues.begin() {
+            let works = takeWorks(key, now)
+            if works.isEmpty {
+                queues.end(key)
+                continue
+            }
+            lastRun += 1
+            let run = Run(id: lastRun, key: key, works: works, now: now.instant)
+            running[run.id] = run
+            if watchAt == nil { watchAt = now.instant.advanced(by: rules.configuration.handlerTimeout) }
+            return run
+        }
+        return nil
+    }
+
+    /// The next records of a key that can be handled in one run; parks on the way those that must wait.
+    private mutating func takeWorks(_ key: RecordKey, _ now: Moment<Instant>) -> [Work] {
+        var works: [Work] = []
+        let limit = rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1
+        while works.count < limit, let work = queues.pop(key, if: { works.isEmpty || $0.canJoin(works[0]) }) {
+            if work.attempts == 0, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
+                follow(work)
+            } else if case .failed(let failure) = work.fate {
+                park(work, failure, now)
+            } else {
+                works.append(work)
+                // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
+                if work.attempts > 0 { break }
+            }
+        }
+        if !works.isEmpty { alone = max(0, alone - 1) }
+        return works
+    }
+
+    mutating func settle(_ work: Work, _ outputs: [Record]) {
+        partitions[work.record.source]?.tracker.done(work.record.offset)
+        isDirty = true
+        uncommitted.records += 1
+        uncommitted.bytes += work.record.byteCount
+        if !work.isSilent { keep(outputs, of: work) }
+        if work.attempts > 0 { queues.prepend(retries.settle(OrderKey(work.record))) }
+    }
+
+    mutating func keep(_ outputs: [Record], of work: Work?) {
+        if outputs.isEmpty { return }
+        self.outputs.append(Finished(work: work, outputs: outputs))
+        let bytes = outputs.reduce(0) { $0 + $1.byteCount }
+        uncommitted.bytes += bytes
+        heldBytes += bytes
+    }
+
+    mutating func follow(_ work: Work) {
+        var work = work
+        work.fate = .toBeHandled
+        partitions[work.record.source]?.tracker.park(work.record.offset)
+        isDirty = true
+        retries.follow(work)
+    }
+
+    /// Parks a record that failed: until its next try, or until its dead letter is written.
+    mutating func park(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) {
+        var work = work
+        work.attempts += 1
+        let first = work.firstFailedAt ?? now.wall
+        work.firstFailedAt = first
+        partitions[work.record.source]?.tracker.park(work.record.offset)
+        isDirty = true
+        let delay = failure.retryAfter ?? rules.retry.delay(afterAttempts: work.attempts, using: &random)
+        let isLast =
+            !failure.isTransient || work.attempts >= rules.retry.maxAttempts
+            || now.wall + delay - first > rules.retry.maxAge
+        work.fate = isLast ? .condemned(failure) : .toBeHandled
+        retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
+    }
+
+    /// Takes back the records of handlers that ran too long. The guilty one is parked when its turn comes: records of
+    /// its key may have been handled before it in the same batch, and they are handled again first.
+    mutating func giveUpSlowRuns(_ now: Moment<Instant>) -> [Work] {
+        guard let at = watchAt, now.instant >= at else { return [] }
+        let limit = rules.configuration.handlerTimeout
+        var guilty: [Work] = []
+        for run in Array(running.values) {
+            guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
+            running[run.id] = nil
+            var works = run.works
+            if case .condemned(let failure) = works[0].fate {
+                settle(works[0], [deadLetter(works[0], failure, now)])
+                works = []
+            } else if index < works.count || works.count == 1 {
+                let place = min(index, works.count - 1)
+                works[place].fate = .failed(.transient("timeout", "no result within \(limit)"))
+                guilty.append(works[place])
+            } else {
+                alone += works.count
+            }
+            queues.prepend(works)
+            queues.end(run.key)
+        }
+        watchAt = running.values.map { $0.since.advanced(by: limit) }.min()
+        return guilty
+    }
+
+    private func deadLetter(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) -> Record {
+        DeadLetter.record(of: work, failure: failure, group: rules.group, topic: rules.deadLetterTopic, now: now.wall)
+    }
+}
+
+extension Work {
+    /// Whether it may share a batch with `first`.
+    fileprivate func canJoin(_ first: Work) -> Bool {
+        guard case .toBeHandled = fate else { return false }
+        return attempts == 0 && isSilent == first.isSilent
+    }
+}
