@@ -1,0 +1,92 @@
+import EventLog
+
+/// Orders a member's commits: one request at a time, what waits meanwhile goes out together, and no commit is lower
+/// than one before it. A pure state machine; the consumer's thread holds it and acts on its answers.
+struct CommitQueue {
+    typealias Answer = @Sendable (Result<Void, LogError>) -> Void
+
+    private struct Waiter {
+        let commits: [TopicPartition: Commit]
+        let deadline: ContinuousClock.Instant
+        let answer: Answer
+    }
+
+    private var waiting: [Waiter] = []
+    private var inFlight: [Waiter] = []
+    private var request: [TopicPartition: Commit] = [:]
+    /// Highest offset of each owned partition that the group has stored for us.
+    private var highest: [TopicPartition: Offset] = [:]
+    private(set) var isInFlight = false
+
+    mutating func add(
+        _ commits: [TopicPartition: Commit], deadline: ContinuousClock.Instant, answer: @escaping Answer
+    ) {
+        waiting.append(Waiter(commits: commits, deadline: deadline, answer: answer))
+    }
+
+    var isIdle: Bool { waiting.isEmpty && !isInFlight }
+
+    /// Puts what waits into one request. Nil while one is under way, or when there is nothing to ask for.
+    /// Waiters with a partition that is not `owned` are answered `.fenced`; nothing of theirs is committed.
+    mutating func next(
+        owned: Set<TopicPartition>, answers: inout [() -> Void]
+    ) -> [TopicPartition: Commit]? {
+        guard !isInFlight else { return nil }
+        request = [:]
+        for waiter in waiting {
+            guard waiter.commits.keys.allSatisfy(owned.contains) else {
+                let fenced = LogError(.fenced, "partition not owned by this member")
+                answers.append { waiter.answer(.failure(fenced)) }
+                continue
+            }
+            for (partition, commit) in waiter.commits {
+                let floor = max(highest[partition] ?? 0, request[partition]?.offset ?? 0)
+                if commit.offset >= floor { request[partition] = commit }
+            }
+            inFlight.append(waiter)
+        }
+        waiting = []
+        if request.isEmpty {
+            finish(with: { _ in .success(()) }, answers: &answers)
+            return nil
+        }
+        isInFlight = true
+        return request
+    }
+
+    /// The request is over. `result` says how for each waiter's partitions.
+    mutating func finish(
+        with result: ([TopicPartition: Commit]) -> Result<Void, LogError>, answers: inout [() -> Void]
+    ) {
+        for waiter in inFlight {
+            let outcome = result(waiter.commits)
+            answers.append { waiter.answer(outcome) }
+        }
+        for (partition, commit) in request {
+            if case .success = result([partition: commit]) { highest[partition] = commit.offset }
+        }
+        request = [:]
+        inFlight = []
+        isInFlight = false
+    }
+
+    /// The request failed for a passing reason: those whose time is not up wait again, in front.
+    mutating func retry(at now: ContinuousClock.Instant, error: LogError, answers: inout [() -> Void]) {
+        let (late, again) = (inFlight.filter { $0.deadline <= now }, inFlight.filter { $0.deadline > now })
+        for waiter in late { answers.append { waiter.answer(.failure(error)) } }
+        waiting = again + waiting
+        inFlight = []
+        isInFlight = false
+    }
+
+    /// Answers everybody the same: no request will follow.
+    mutating func failAll(_ error: LogError, answers: inout [() -> Void]) {
+        for waiter in inFlight + waiting { answers.append { waiter.answer(.failure(error)) } }
+        (inFlight, waiting, isInFlight) = ([], [], false)
+    }
+
+    /// These are not ours any more; a later ownership starts afresh.
+    mutating func forget(_ partitions: some Sequence<TopicPartition>) {
+        for partition in partitions { highest[partition] = nil }
+    }
+}

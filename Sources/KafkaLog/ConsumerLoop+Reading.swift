@@ -1,0 +1,178 @@
+import CRdKafka
+import EventLog
+import Logging
+
+/// Where each partition reads, and whether it does.
+///
+/// librdkafka is told three things only: assign all with offsets, pause, and seek-then-resume. Every resume names
+/// the offset to go on from, because 2.0.2 goes on from positions of its own after pause and seek; and a record
+/// below the offset expected is stale and dropped.
+extension ConsumerLoop {
+    func start(at positions: [TopicPartition: Offset]) throws(LogError) {
+        guard assignment.phase == .offered, assignment.owned.isSuperset(of: positions.keys) else {
+            throw LogError(.fenced, "partitions are not assigned to this member")
+        }
+        guard positions.count == assignment.owned.count else {
+            throw LogError(.invalidConfiguration, "start must name every partition assigned")
+        }
+        reading = positions.mapValues { ReadingPartition(next: $0) }
+        for partition in pausedEarly { reading[partition]?.isPaused = true }
+        pausedEarly = []
+        assignment.phase = .started
+        assignAll()
+    }
+
+    func setPaused(_ partitions: [TopicPartition], _ isPaused: Bool) throws(LogError) {
+        for partition in partitions {
+            guard assignment.owned.contains(partition) else { throw notOurs(partition) }
+            guard reading[partition] != nil else {
+                if isPaused { pausedEarly.insert(partition) } else { pausedEarly.remove(partition) }
+                continue
+            }
+            reading[partition]!.isPaused = isPaused
+            // A waiting partition must not take the others' room: what is held of it is fetched again.
+            if isPaused, let first = buffer.discardRecords(of: partition) { move(partition, to: first) }
+        }
+    }
+
+    func seek(_ partition: TopicPartition, to offset: Offset) throws(LogError) {
+        guard reading[partition] != nil else { throw notOurs(partition) }
+        buffer.discard([partition])
+        move(partition, to: offset)
+    }
+
+    private func move(_ partition: TopicPartition, to offset: Offset) {
+        reading[partition]!.next = offset
+        reading[partition]!.isOutOfRange = false
+        reading[partition]!.needsSeek = true
+        outOfRange.removeAll { $0 == partition }
+    }
+
+    private func notOurs(_ partition: TopicPartition) -> LogError {
+        LogError(.fenced, "\(partition) is not read by this member")
+    }
+
+    // MARK: Telling librdkafka
+
+    /// Brings librdkafka to what `reading` wants. Called before every poll, so that no record from before a seek or
+    /// a pause is taken after it.
+    func syncFetching() {
+        isBufferFull = isBufferFull ? !buffer.hasRoom : buffer.isFull
+        guard assignment.phase == .started else { return }
+        let wanted = reading.filter { shouldFetch($0.value) }
+        let stopping = reading.filter { $0.value.isFetching && ($0.value.needsSeek || wanted[$0.key] == nil) }.map(\.key)
+        pause(stopping)
+        let starting = wanted.filter { reading[$0.key]?.isFetching == false }
+        if starting.isEmpty || fetchRetryAt != nil { return }
+        if starting.values.contains(where: \.isStranded) { return assignAll() }
+        resume(starting.mapValues(\.next))
+    }
+
+    private func shouldFetch(_ partition: ReadingPartition) -> Bool {
+        !partition.isPaused && !partition.isOutOfRange && !isBufferFull
+    }
+
+    /// Assigns every started partition at its `next`. All are fetched anew.
+    private func assignAll() {
+        assign(reading.mapValues(\.next))
+        for partition in reading.keys {
+            reading[partition]!.isStranded = reading[partition]!.isOutOfRange
+            reading[partition]!.needsSeek = false
+            reading[partition]!.isFetching = true
+        }
+        // A pause outlives the assignment it was made in.
+        let list = RDKafkaPartitionList(reading.keys)
+        rd_kafka_resume_partitions(client.handle, list.pointer)
+        pause(reading.filter { !shouldFetch($0.value) }.map(\.key))
+    }
+
+    func assign(_ offsets: [TopicPartition: Offset]) {
+        let list = RDKafkaPartitionList(at: offsets)
+        let code = rd_kafka_assign(client.handle, list.pointer)
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR {
+            logger.warning("partitions could not be assigned", metadata: ["kafka.error": "\(code.name)"])
+        }
+    }
+
+    private func pause(_ partitions: [TopicPartition]) {
+        if partitions.isEmpty { return }
+        let list = RDKafkaPartitionList(partitions)
+        rd_kafka_pause_partitions(client.handle, list.pointer)
+        for partition in partitions { reading[partition]!.isFetching = false }
+    }
+
+    private func resume(_ offsets: [TopicPartition: Offset]) {
+        let list = RDKafkaPartitionList(at: offsets)
+        _ = takeError(rd_kafka_seek_partitions(client.handle, list.pointer, 5_000))
+        var ready: [TopicPartition] = []
+        list.forEach { if $0.err == RD_KAFKA_RESP_ERR_NO_ERROR { ready.append($0.topicPartition) } }
+        for partition in ready {
+            reading[partition]!.needsSeek = false
+            reading[partition]!.isFetching = true
+        }
+        let resumed = RDKafkaPartitionList(ready)
+        rd_kafka_resume_partitions(client.handle, resumed.pointer)
+        // The rest are between two assignments inside librdkafka: soon again.
+        if ready.count < offsets.count { fetchRetryAt = .now + .milliseconds(50) }
+    }
+
+    // MARK: What librdkafka tells
+
+    /// The record of a message, or nil when it is stale.
+    func accept(_ message: UnsafeMutablePointer<rd_kafka_message_t>) -> StoredRecord? {
+        let partition = source(of: message.pointee)
+        let offset = message.pointee.offset
+        guard let expected = reading[partition]?.next, offset >= expected else { return nil }
+        reading[partition]!.next = offset + 1
+        return RDKafkaRecord.stored(message, of: partition)
+    }
+
+    private func source(of message: rd_kafka_message_t) -> TopicPartition {
+        if let topic = topics[message.rkt] { return TopicPartition(topic, message.partition) }
+        let topic = Topic(String(cString: rd_kafka_topic_name(message.rkt)))
+        topics[message.rkt] = topic
+        return TopicPartition(topic, message.partition)
+    }
+
+    func handleError(_ message: rd_kafka_message_t) {
+        switch message.err {
+        case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET where message.rkt != nil:
+            let partition = source(of: message)
+            guard reading[partition]?.isOutOfRange == false else { return }
+            reading[partition]!.isOutOfRange = true
+            reading[partition]!.isStranded = true
+            reading[partition]!.isFetching = false
+            outOfRange.append(partition)
+        case RD_KAFKA_RESP_ERR__FATAL:
+            let fatal = client.fatalError
+            fail(LogError(.fatal, "consumer: \(fatal?.code.name ?? message.err.name)"))
+        default:
+            // librdkafka tries again by itself; what it cannot get over is for an operator to see.
+            logger.info("Kafka consumer error", metadata: ["kafka.error": "\(message.err.name)"])
+        }
+    }
+
+    /// Tells of partitions that do not hold the offset wanted, once their watermarks are known.
+    func reportOutOfRange() {
+        guard fetchRetryAt == nil else { return }
+        for partition in outOfRange {
+            guard let requested = reading[partition]?.next else { continue }
+            var held = Watermarks(low: 0, high: 0)
+            let code = rd_kafka_query_watermark_offsets(
+                client.handle, partition.topic.name, partition.partition, &held.low, &held.high, 2_000)
+            guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                fetchRetryAt = .now + .milliseconds(200)
+                return
+            }
+            outOfRange.removeAll { $0 == partition }
+            if held.low <= requested, requested <= held.high {
+                // A replica that had not caught up said so; the leader does hold the offset.
+                reading[partition]!.isOutOfRange = false
+                fetchRetryAt = .now + .milliseconds(200)
+            } else {
+                let event = ConsumerEvent.outOfRange(partition, requested: requested, held: held)
+                buffer.postOutOfRange(partition, event)
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import CRdKafka
+import Dispatch
+import EventLog
+
+/// Topics, watermarks, groups. Every request blocks, so each runs on this object's serial queue.
+///
+/// The client is made at the first request; it belongs to `queue`, which is why the object may cross threads.
+final class KafkaAdmin: Admin, @unchecked Sendable {
+    let settings: RDKafkaSettings
+    private let queue = DispatchQueue(label: "kafka-admin")
+    private var made: RDKafkaClient?
+    private var isClosed = false
+
+    init(settings: RDKafkaSettings) { self.settings = settings }
+
+    var timeout: Duration { settings.configuration.requestTimeout }
+    var timeoutMilliseconds: Int32 { Int32(timeout.milliseconds) }
+
+    func ask<Value: Sendable>(
+        _ body: @escaping @Sendable (RDKafkaClient) throws(LogError) -> Value
+    ) async throws(LogError) -> Value {
+        try await queue.blocking { [self] () throws(LogError) in try body(try client()) }
+    }
+
+    /// Waits for the request under way, which its time-out bounds.
+    func close() async {
+        await queue.blocking { [self] in
+            isClosed = true
+            made = nil
+        }
+    }
+
+    private func client() throws(LogError) -> RDKafkaClient {
+        if isClosed { throw LogError(.closed, "admin") }
+        if let made { return made }
+        let context = RDKafkaContext(logger: settings.configuration.logger)
+        let client = try RDKafkaConfiguration(
+            settings.admin, properties: settings.configuration.properties, context: context
+        ).makeClient(RD_KAFKA_PRODUCER)
+        made = client
+        return client
+    }
+
+    func topics() async throws(LogError) -> [TopicDescription] {
+        try await ask { client throws(LogError) in
+            try self.topics(client).map { TopicDescription(topic: $0, partitions: $1) }.sorted { $0.topic < $1.topic }
+        }
+    }
+
+    func watermarks(of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Watermarks] {
+        if partitions.isEmpty { return [:] }
+        return try await ask { client throws(LogError) in
+            try self.checkExistence(of: partitions, client)
+            return try self.watermarks(of: partitions, client)
+        }
+    }
+
+    func offsets(at time: Timestamp, of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Offset] {
+        if partitions.isEmpty { return [:] }
+        return try await ask { client throws(LogError) in
+            try self.checkExistence(of: partitions, client)
+            let found = try self.offsets(of: partitions, at: time.milliseconds, client)
+            if found.values.allSatisfy({ $0 >= 0 }) { return found }
+            // Kafka answers -1 where no record is that young.
+            let held = try self.watermarks(of: partitions, client)
+            return found.merging(held.mapValues(\.high)) { found, high in found >= 0 ? found : high }
+        }
+    }
+
+    // MARK: Blocking parts
+
+    func topics(_ client: RDKafkaClient, only topic: OpaquePointer? = nil) throws(LogError) -> [Topic: Int32] {
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let code = rd_kafka_metadata(client.handle, topic == nil ? 1 : 0, topic, &metadata, timeoutMilliseconds)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw code.error("metadata") }
+        defer { rd_kafka_metadata_destroy(metadata) }
+        var topics: [Topic: Int32] = [:]
+        for index in 0..<Int(metadata.pointee.topic_cnt) {
+            let found = metadata.pointee.topics[index]
+            if found.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[Topic(String(cString: found.topic))] = found.partition_cnt }
+        }
+        return topics
+    }
+
+    /// A request for what does not exist would wait for it, or make it where the brokers create topics by themselves.
+    private func checkExistence(of partitions: [TopicPartition], _ client: RDKafkaClient) throws(LogError) {
+        let known = try topics(client)
+        for partition in partitions where !(0..<(known[partition.topic] ?? 0)).contains(partition.partition) {
+            throw LogError(.unknownTopic, "\(partition)")
+        }
+    }
+
+    private func watermarks(
+        of partitions: [TopicPartition], _ client: RDKafkaClient
+    ) throws(LogError) -> [TopicPartition: Watermarks] {
+        let low = try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_BEGINNING), client)
+        let high = try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_END), client)
+        return low.reduce(into: [:]) { all, entry in
+            all[entry.key] = Watermarks(low: entry.value, high: high[entry.key] ?? entry.value)
+        }
+    }
+
+    /// One request per broker, whatever the number of partitions. `time` may be librdkafka's -2 (begin) or -1 (end),
+    /// which it hands to the broker as they are (KIP-79).
+    private func offsets(
+        of partitions: [TopicPartition], at time: Int64, _ client: RDKafkaClient
+    ) throws(LogError) -> [TopicPartition: Offset] {
+        let list = RDKafkaPartitionList(at: Dictionary(partitions.map { ($0, time) }) { first, _ in first })
+        let code = rd_kafka_offsets_for_times(client.handle, list.pointer, timeoutMilliseconds)
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw code.error("offsets") }
+        var offsets: [TopicPartition: Offset] = [:]
+        var failure: LogError?
+        list.forEach { element in
+            offsets[element.topicPartition] = element.offset
+            if element.err != RD_KAFKA_RESP_ERR_NO_ERROR {
+                failure = element.err.error("offset of \(element.topicPartition)")
+            }
+        }
+        if let failure { throw failure }
+        return offsets
+    }
+}

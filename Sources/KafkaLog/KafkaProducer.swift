@@ -1,0 +1,173 @@
+import CRdKafka
+import EventLog
+import Logging
+import Synchronization
+
+/// The producer: bounded, idempotent, and the same object across librdkafka's fatal errors.
+///
+/// A fatal error (librdkafka: INTRODUCTION.md, "Fatal producer errors") ends a session. What is not acknowledged then
+/// fails with `.notDurable`, and a new session takes its place.
+final class KafkaProducer: Producer {
+    private enum State {
+        case open(ProducerSession)
+        case closing(ProducerSession, deadline: ContinuousClock.Instant)
+        case closed
+    }
+
+    private let settings: RDKafkaSettings
+    private let logger: Logger
+    private let bound: QueueBound
+    private let state: Mutex<State>
+    /// Sends that failed before the library saw them: they too are completed by the report thread.
+    private let refused = Mutex<[PendingSend]>([])
+    /// Calls of `send` under way: the report thread does not end before they have handed over or refused.
+    private let senders = Atomic(0)
+    private let closeWaiters = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+    /// Blocks for a moment: not for the cooperative pool.
+    init(settings: RDKafkaSettings) throws(LogError) {
+        self.settings = settings
+        logger = settings.configuration.logger
+        bound = QueueBound(
+            maxRecords: settings.configuration.maxQueuedRecords, maxBytes: settings.configuration.maxQueuedBytes)
+        let session = try ProducerSession(settings: settings, logger: logger)
+        state = Mutex(.open(session))
+        BlockingThread.start("kafka-reports") { [self] in drain(session) }
+    }
+
+    func send(_ records: [Record], completion: @escaping @Sendable (Result<[RecordPosition], LogError>) -> Void) {
+        senders.add(1, ordering: .sequentiallyConsistent)
+        defer { senders.subtract(1, ordering: .sequentiallyConsistent) }
+        let byteCount = records.reduce(0) { $0 + $1.byteCount }
+        let send = PendingSend(records, byteCount: byteCount, completion: completion)
+        guard case .open(let session) = state.withLock({ $0 }) else {
+            send.fail(LogError(.closed, "producer"))
+            return send.finish()
+        }
+        if let large = records.first(where: { $0.byteCount > settings.maxRecordBytes }) {
+            return refuse(send, LogError(.recordTooLarge, "\(large.topic): \(large.byteCount) bytes"))
+        }
+        if let unnamed = records.first(where: { !$0.topic.isValid }) {
+            return refuse(send, LogError(.invalidTopic, unnamed.topic.name))
+        }
+        guard bound.reserve(records: records.count, bytes: byteCount) else {
+            return refuse(send, LogError(.queueFull, "producer"))
+        }
+        if session.hand(over: records, of: send) {
+            bound.release(records: records.count, bytes: byteCount)
+            answerSoon(send)
+        }
+    }
+
+    /// Waits, at most for the configured time, until all records are acknowledged; the others fail.
+    func close() async {
+        let deadline = ContinuousClock.now + settings.configuration.closeTimeout
+        await withCheckedContinuation { continuation in
+            closeWaiters.withLock { $0.append(continuation) }
+            let session = state.withLock { state -> ProducerSession? in
+                if case .open(let session) = state { state = .closing(session, deadline: deadline) }
+                if case .closing(let session, _) = state { return session }
+                return nil
+            }
+            if let session { session.reports.wake() } else { resumeCloseWaiters() }
+        }
+    }
+
+    private func refuse(_ send: PendingSend, _ error: LogError) {
+        send.fail(error)
+        answerSoon(send)
+    }
+
+    private func answerSoon(_ send: PendingSend) {
+        refused.withLock { $0.append(send) }
+        switch state.withLock({ $0 }) {
+        case .open(let session), .closing(let session, _): session.reports.wake()
+        case .closed: break
+        }
+    }
+
+    private func resumeCloseWaiters() {
+        let waiters = closeWaiters.withLock { waiters in
+            defer { waiters = [] }
+            return waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+/// The report thread: blocked in librdkafka's queue until there is something to tell.
+extension KafkaProducer {
+    private func drain(_ first: ProducerSession) {
+        var session = first
+        var born = ContinuousClock.now
+        while true {
+            complete(session.drainReports(waitMilliseconds: waitMilliseconds))
+            if case .closing(_, let deadline) = state.withLock({ $0 }) { return end(session, by: deadline) }
+            if let fatal = session.client.fatalError {
+                logger.error(
+                    "Kafka producer failed for good, starting a new one",
+                    metadata: ["kafka.error": "\(fatal.code.name)", "kafka.text": "\(fatal.reason)"])
+                guard let next = replace(session, notBefore: born + .seconds(1)) else { continue }
+                session = next
+                born = ContinuousClock.now
+            }
+        }
+    }
+
+    /// A minute when nothing but reports, refusals, errors and `close` matter: each of them ends the wait.
+    private var waitMilliseconds: Int32 {
+        guard case .closing = state.withLock({ $0 }) else { return 60_000 }
+        return 0
+    }
+
+    private func complete(_ finished: [PendingSend]) {
+        let refused = refused.withLock { refused in
+            defer { refused = [] }
+            return refused
+        }
+        for send in refused { send.finish() }
+        for send in finished {
+            bound.release(records: send.recordCount, bytes: send.byteCount)
+            send.finish()
+        }
+    }
+
+    /// Fails what the dead session holds, then puts a new one in its place; nil when `close` came first.
+    /// `notBefore` spaces the attempts when every new session fails at once, e.g. for want of a permission.
+    private func replace(_ dead: ProducerSession, notBefore: ContinuousClock.Instant) -> ProducerSession? {
+        dead.purge()
+        while dead.outstanding > 0 || ContinuousClock.now < notBefore {
+            complete(dead.drainReports(waitMilliseconds: 100))
+            if case .closing = state.withLock({ $0 }) { return nil }
+        }
+        do {
+            let next = try ProducerSession(settings: settings, logger: logger)
+            let isOpen = state.withLock { state in
+                guard case .open = state else { return false }
+                state = .open(next)
+                return true
+            }
+            return isOpen ? next : nil
+        } catch {
+            logger.error("Kafka producer cannot be started", metadata: ["kafka.error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// Flushes until `deadline`, answers `close`, and goes on until the last report is in: no send stays unanswered.
+    private func end(_ session: ProducerSession, by deadline: ContinuousClock.Instant) {
+        while session.outstanding > 0 {
+            let left = (deadline - .now).milliseconds
+            if left <= 0 { break }
+            complete(session.drainReports(waitMilliseconds: Int32(min(left, 60_000))))
+        }
+        state.withLock { $0 = .closed }
+        session.purge()
+        repeat {
+            complete(session.drainReports(waitMilliseconds: 100))
+            if ContinuousClock.now >= deadline { resumeCloseWaiters() }
+        } while session.outstanding > 0 || senders.load(ordering: .sequentiallyConsistent) > 0
+        complete([])
+        resumeCloseWaiters()
+    }
+}

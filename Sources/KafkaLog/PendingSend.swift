@@ -1,0 +1,76 @@
+import CRdKafka
+import EventLog
+import Synchronization
+
+/// One `send` under way: a slot per record, which librdkafka carries as the record's opaque pointer.
+///
+/// Slots are written by the sending thread before the record is handed over and by the report thread afterwards,
+/// never by both at a time. `unsettled` orders them: whoever takes it to zero owns all slots and finishes the send.
+/// The object retains itself until then, because librdkafka holds bare pointers into it.
+final class PendingSend: @unchecked Sendable {
+    struct Slot {
+        unowned(unsafe) let send: PendingSend
+        let topic: Topic
+        var partition: Int32 = -1
+        var offset: Offset = -1
+    }
+
+    typealias Completion = @Sendable (Result<[RecordPosition], LogError>) -> Void
+
+    let recordCount: Int
+    let byteCount: Int
+    private let slots: UnsafeMutablePointer<Slot>
+    private let unsettled: Atomic<Int>
+    private let failure = Mutex<LogError?>(nil)
+    private let completion: Completion
+
+    init(_ records: [Record], byteCount: Int, completion: @escaping Completion) {
+        recordCount = records.count
+        self.byteCount = byteCount
+        self.completion = completion
+        slots = .allocate(capacity: records.count)
+        // One more than the records: the sender's own share, so that nothing finishes while it still hands over.
+        unsettled = Atomic(records.count + 1)
+        for (index, record) in records.enumerated() {
+            (slots + index).initialize(to: Slot(send: self, topic: record.topic))
+        }
+        _ = Unmanaged.passRetained(self)
+    }
+
+    deinit {
+        slots.deinitialize(count: recordCount)
+        slots.deallocate()
+    }
+
+    func opaque(of index: Int) -> UnsafeMutableRawPointer { UnsafeMutableRawPointer(slots + index) }
+
+    /// The slot librdkafka hands back with a report.
+    static func slot(_ opaque: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Slot> {
+        opaque.assumingMemoryBound(to: Slot.self)
+    }
+
+    /// The first failure is the one the caller hears of.
+    func fail(_ error: LogError) {
+        failure.withLock { if $0 == nil { $0 = error } }
+    }
+
+    /// True when this was the last share: then call `finish()`, exactly once.
+    func settle(_ shares: Int = 1) -> Bool {
+        unsettled.subtract(shares, ordering: .acquiringAndReleasing).newValue == 0
+    }
+
+    func finish() {
+        let failure = failure.withLock { $0 }
+        if let failure {
+            completion(.failure(failure))
+        } else {
+            completion(
+                .success(
+                    (0..<recordCount).map { index in
+                        let slot = slots[index]
+                        return RecordPosition(TopicPartition(slot.topic, slot.partition), slot.offset)
+                    }))
+        }
+        Unmanaged.passUnretained(self).release()
+    }
+}

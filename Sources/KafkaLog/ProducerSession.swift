@@ -1,0 +1,117 @@
+import CRdKafka
+import EventLog
+import Logging
+import Synchronization
+
+/// One librdkafka producer, from its making to a fatal error or `close`.
+///
+/// Any thread hands records over; one thread at a time drains reports. Both may run together: librdkafka locks for
+/// itself, our own state is behind the mutex.
+final class ProducerSession: @unchecked Sendable {
+    /// A topic handle, and whether the topic has ever taken a record.
+    ///
+    /// Freed with the session; the pointer may be used from any thread, librdkafka locks for itself.
+    private struct TopicHandle: @unchecked Sendable {
+        let pointer: OpaquePointer
+        var isKnown = false
+    }
+
+    let client: RDKafkaClient
+    /// Where reports arrive. Waking it ends a drain.
+    let reports: RDKafkaQueue
+    private let topics = Mutex<[Topic: TopicHandle]>([:])
+
+    /// Blocks for a moment: not for the cooperative pool.
+    init(settings: RDKafkaSettings, logger: Logger) throws(LogError) {
+        let configuration = try RDKafkaConfiguration(
+            settings.producer, properties: settings.configuration.properties, context: RDKafkaContext(logger: logger))
+        configuration.reportDeliveriesAsEvents()
+        client = try configuration.makeClient(RD_KAFKA_PRODUCER)
+        reports = RDKafkaQueue(rd_kafka_queue_get_main(client.handle), of: client)
+    }
+
+    deinit {
+        topics.withLock { topics in
+            for handle in topics.values { rd_kafka_topic_destroy(handle.pointer) }
+        }
+    }
+
+    /// Hands over all records, or up to the first that the library refuses: then the send fails as a whole, and what
+    /// was handed over before may still become durable. Does not block. True when the caller must `finish()` the send.
+    func hand(over records: [Record], of send: PendingSend) -> Bool {
+        for (index, record) in records.enumerated() {
+            if let refusal = produce(record, opaque: send.opaque(of: index)) {
+                send.fail(refusal.produceError("record for \(record.topic) refused"))
+                return send.settle(records.count - index + 1)
+            }
+        }
+        return send.settle()
+    }
+
+    /// Waits for reports, takes what is there, and answers the sends that are finished now, in order.
+    ///
+    /// Issue 3's seam: an event loop may call this with no wait, told by `rd_kafka_queue_io_event_enable`.
+    func drainReports(waitMilliseconds: Int32) -> [PendingSend] {
+        var finished: [PendingSend] = []
+        var wait = waitMilliseconds
+        while let event = rd_kafka_queue_poll(reports.pointer, wait) {
+            if rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR {
+                while let message = rd_kafka_event_message_next(event) { settle(message.pointee, into: &finished) }
+            }
+            rd_kafka_event_destroy(event)
+            if finished.count >= 1_000 { break }
+            wait = 0
+        }
+        return finished
+    }
+
+    /// Records handed over and not yet reported.
+    var outstanding: Int { Int(rd_kafka_outq_len(client.handle)) }
+
+    /// Gives up what is not acknowledged: reports follow.
+    func purge() {
+        rd_kafka_purge(client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+    }
+
+    private func settle(_ message: rd_kafka_message_t, into finished: inout [PendingSend]) {
+        let slot = PendingSend.slot(message._private)
+        let send = slot.pointee.send
+        if message.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+            slot.pointee.partition = message.partition
+            slot.pointee.offset = message.offset
+            markKnown(slot.pointee.topic)
+        } else {
+            send.fail(failure(message.err, slot.pointee.topic))
+        }
+        if send.settle() { finished.append(send) }
+    }
+
+    /// A topic that has taken records does not vanish: "unknown" from a broker that is starting up passes.
+    private func failure(_ code: rd_kafka_resp_err_t, _ topic: Topic) -> LogError {
+        let error = code.produceError("record for \(topic) not durable")
+        let isKnown = topics.withLock { $0[topic]?.isKnown ?? false }
+        return isKnown && error.code == .unknownTopic ? LogError(.notDurable, error.detail) : error
+    }
+
+    private func markKnown(_ topic: Topic) {
+        topics.withLock { topics in
+            if topics[topic]?.isKnown == false { topics[topic]?.isKnown = true }
+        }
+    }
+
+    private func produce(_ record: Record, opaque: UnsafeMutableRawPointer) -> rd_kafka_resp_err_t? {
+        guard let topic = handle(of: record.topic) else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
+        return RDKafkaRecord.produce(record, to: topic, with: client, opaque: opaque)
+    }
+
+    private func handle(of topic: Topic) -> OpaquePointer? {
+        let name = topic.name
+        let handle = topics.withLock { topics -> TopicHandle? in
+            if topics[topic] == nil, let made = rd_kafka_topic_new(client.handle, name, nil) {
+                topics[topic] = TopicHandle(pointer: made)
+            }
+            return topics[topic]
+        }
+        return handle?.pointer
+    }
+}

@@ -1,0 +1,93 @@
+import CRdKafka
+import EventLog
+import Foundation
+
+/// Records on their way into librdkafka and out of it.
+enum RDKafkaRecord {
+    /// Any address will do for "empty, but not null".
+    private static var empty: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 8)! }
+
+    /// Copies the record into the producer's queue. Answers why it was refused; nil when it was taken.
+    static func produce(
+        _ record: Record, to topic: OpaquePointer, with client: RDKafkaClient, opaque: UnsafeMutableRawPointer
+    ) -> rd_kafka_resp_err_t? {
+        let headers = record.headers.isEmpty ? nil : makeHeaders(record.headers)
+        let refusal = withBytes(record.key) { key in
+            withBytes(record.value) { value in
+                var parts = [
+                    part(RD_KAFKA_VTYPE_RKT) { $0.rkt = topic },
+                    part(RD_KAFKA_VTYPE_PARTITION) { $0.i32 = record.partition ?? -1 },
+                    part(RD_KAFKA_VTYPE_MSGFLAGS) { $0.i = RD_KAFKA_MSG_F_COPY },
+                    part(RD_KAFKA_VTYPE_KEY) { ($0.mem.ptr, $0.mem.size) = key },
+                    part(RD_KAFKA_VTYPE_VALUE) { ($0.mem.ptr, $0.mem.size) = value },
+                    part(RD_KAFKA_VTYPE_OPAQUE) { $0.ptr = opaque },
+                ]
+                if let timestamp = record.timestamp {
+                    parts.append(part(RD_KAFKA_VTYPE_TIMESTAMP) { $0.i64 = timestamp.milliseconds })
+                }
+                if let headers { parts.append(part(RD_KAFKA_VTYPE_HEADERS) { $0.headers = headers }) }
+                return takeError(rd_kafka_produceva(client.handle, parts, parts.count))
+            }
+        }
+        // The library owns the headers once it has taken the record.
+        if refusal != nil, let headers { rd_kafka_headers_destroy(headers) }
+        return refusal
+    }
+
+    private static func part(
+        _ type: rd_kafka_vtype_t, _ set: (inout rd_kafka_vu_s.__Unnamed_union_u) -> Void
+    ) -> rd_kafka_vu_t {
+        var part = rd_kafka_vu_t()
+        part.vtype = type
+        set(&part.u)
+        return part
+    }
+
+    private static func withBytes<Result>(
+        _ bytes: [UInt8]?, _ body: ((UnsafeMutableRawPointer?, Int)) -> Result
+    ) -> Result {
+        guard let bytes else { return body((nil, 0)) }
+        return bytes.withUnsafeBytes { body((UnsafeMutableRawPointer(mutating: $0.baseAddress) ?? empty, $0.count)) }
+    }
+
+    private static func makeHeaders(_ headers: Headers) -> OpaquePointer? {
+        let made = rd_kafka_headers_new(16)
+        headers.forEachRaw { name, value in
+            name.withMemoryRebound(to: CChar.self) { name in
+                _ = rd_kafka_header_add(
+                    made, name.baseAddress, name.count, value.map { $0.baseAddress ?? UnsafeRawPointer(empty) },
+                    value?.count ?? 0)
+            }
+        }
+        return made
+    }
+
+    /// Copies a fetched message; the caller destroys the message.
+    static func stored(_ message: UnsafeMutablePointer<rd_kafka_message_t>, of source: TopicPartition) -> StoredRecord {
+        let fields = message.pointee
+        return StoredRecord(
+            source: source, offset: fields.offset,
+            key: fields.key.map { Array(UnsafeRawBufferPointer(start: $0, count: fields.key_len)) },
+            value: fields.payload.map { Array(UnsafeRawBufferPointer(start: $0, count: fields.len)) },
+            headers: headers(of: message),
+            timestamp: Timestamp(milliseconds: max(0, rd_kafka_message_timestamp(message, nil))))
+    }
+
+    private static func headers(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> Headers {
+        var list: OpaquePointer?
+        guard rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR else { return Headers() }
+        var headers = Headers()
+        var index = 0
+        var name: UnsafePointer<CChar>?
+        var value: UnsafeRawPointer?
+        var size = 0
+        while rd_kafka_header_get_all(list, index, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
+            let text = UnsafeRawBufferPointer(start: name, count: name.map { strlen($0) } ?? 0)
+            // Longer names than `Headers` can hold are nobody's: Kafka allows them, no producer we know writes them.
+            headers.append(
+                name: text.prefix(Int(UInt16.max)), value: value.map { UnsafeRawBufferPointer(start: $0, count: size) })
+            index += 1
+        }
+        return headers
+    }
+}
