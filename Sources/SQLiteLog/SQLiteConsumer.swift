@@ -53,7 +53,7 @@ final class SQLiteConsumer: Consumer {
     func requestBeat(_ done: @escaping @Sendable () -> Void = {}) {
         let job = WriteJob(priority: .urgent) { [self] transaction in
             // Whoever has left must not enter again.
-            let outcome = isClosed ? nil : try membership.beat(transaction)
+            let outcome = state.withLock { $0.isOver } ? nil : try membership.beat(transaction)
             return { [self] in
                 if let outcome { apply(outcome) }
                 done()

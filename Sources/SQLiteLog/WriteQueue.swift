@@ -24,8 +24,8 @@ struct WriteJob: Sendable {
 final class WriteQueue: Sendable {
     fileprivate struct State {
         var urgent: [WriteJob] = []
-        var normal: [WriteJob] = []
-        /// Taken from `normal` already; removing from an array's front one by one would move the rest each time.
+        /// Nil up to `head`: what was taken. Removing from an array's front one by one would move the rest each time.
+        var normal: [WriteJob?] = []
         var head = 0
         var records = 0
         var bytes = 0
@@ -109,12 +109,12 @@ extension WriteQueue.State {
         urgent.removeAll()
         var records = 0
         var bytes = 0
-        while head < normal.count {
-            let job = normal[head]
+        while head < normal.count, let job = normal[head] {
             if records > 0, records + job.records > maxRecords || bytes + job.bytes > maxBytes { break }
             records += job.records
             bytes += job.bytes
             batch.append(job)
+            normal[head] = nil
             head += 1
         }
         if head == normal.count {
