@@ -103,24 +103,47 @@ enum AdminCases {
         try await eventually("the member is gone") { try await found()?.members.isEmpty ?? true }
     }
 
-    static func aGroupIsBornAndWoundBackFromOutside(_ scene: Scene) async throws {
+    static func aGroupIsBornOnPurpose(_ scene: Scene) async throws {
+        let log = try await scene.open()
+        let topic = try await scene.topic(partitions: 2)
+        let (first, second) = (TopicPartition(topic, 0), TopicPartition(topic, 1))
+        try await log.produce(numbered(0..<10, for: topic))
+        let birth = Commit(offset: 4, metadata: "born")
+        try await log.admin.setCommits([first: birth], of: scene.group)
+        try requireEqual(
+            try await log.admin.commits(of: scene.group, in: [first, second]), [first: birth], "commits from outside")
+        let member = try await scene.member(log, [topic])
+        try await member.step(until: "the rest") { $0.records.count >= 6 }
+        try requireEqual(member.state.owned[first], birth, "commit given to the first owner")
+        try requireEqual(member.state.offsets(first), Array(4..<10), "offsets")
+    }
+
+    static func aLiveGroupIsNotMovedFromOutside(_ scene: Scene) async throws {
+        let log = try await scene.open()
+        let topic = try await scene.topic()
+        let partition = TopicPartition(topic, 0)
+        let member = try await scene.member(log, [topic])
+        try await member.step(until: "assignment") { !$0.owned.isEmpty }
+        try await member.consumer.commit([partition: Commit(offset: 0, metadata: "own")])
+        try await requireError(.groupActive, from: "setting commits of a group with a live member") {
+            try await scene.open().admin.setCommits([partition: Commit(offset: 7)], of: scene.group)
+        }
+        try requireEqual(
+            try await scene.commit(log, partition), Commit(offset: 0, metadata: "own"), "commit after the refusal")
+    }
+
+    static func aGroupWithoutMembersIsWoundBack(_ scene: Scene) async throws {
         let log = try await scene.open()
         let topic = try await scene.topic()
         let partition = TopicPartition(topic, 0)
         try await log.produce(numbered(0..<10, for: topic))
-        for birth in [Commit(offset: 4, metadata: "born"), Commit(offset: 1, metadata: "wound back")] {
-            try await log.admin.setCommits([partition: birth], of: scene.group)
-            try requireEqual(try await scene.commit(log, partition), birth, "commit from outside")
-            let member = try await scene.member(log, [topic], .init(commits: true))
-            try await member.step(until: "the rest") { $0.records.count >= 10 - birth.offset }
-            try requireEqual(member.state.owned[partition], birth, "commit given to the first owner")
-            try requireEqual(member.state.offsets(partition), Array(birth.offset..<10), "offsets")
-            try await requireError(.groupActive, from: "setting commits of a group with a live member") {
-                try await log.admin.setCommits([partition: Commit(offset: 0)], of: scene.group)
-            }
-            try requireEqual(try await scene.commit(log, partition)?.offset, 10, "commit after the refusal")
-            await member.close()
-        }
+        let first = try await scene.member(log, [topic], .init(commits: true))
+        try await first.step(until: "all records") { $0.records.count >= 10 }
+        await first.close()
+        try await log.admin.setCommits([partition: Commit(offset: 2, metadata: "wound back")], of: scene.group)
+        let again = try await scene.member(log, [topic])
+        try await again.step(until: "the records from 2 on") { $0.records.count >= 8 }
+        try requireEqual(again.state.offsets(partition), Array(2..<10), "offsets")
     }
 
     static func aClosedLogSaysSo(_ scene: Scene) async throws {

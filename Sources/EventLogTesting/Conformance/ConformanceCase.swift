@@ -68,7 +68,9 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
     case watermarksFollowTheRecords
     case lagIsWhatTheGroupHasNotFinished
     case groupsShowTheirLiveMembers
-    case aGroupIsBornAndWoundBackFromOutside
+    case aGroupIsBornOnPurpose
+    case aLiveGroupIsNotMovedFromOutside
+    case aGroupWithoutMembersIsWoundBack
     case aClosedLogSaysSo
     case aClosedConsumerEndsItsEvents
     case closingTheLogFlushesTheProducer
@@ -145,7 +147,9 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
         case .watermarksFollowTheRecords: AdminCases.watermarksFollowTheRecords
         case .lagIsWhatTheGroupHasNotFinished: AdminCases.lagIsWhatTheGroupHasNotFinished
         case .groupsShowTheirLiveMembers: AdminCases.groupsShowTheirLiveMembers
-        case .aGroupIsBornAndWoundBackFromOutside: AdminCases.aGroupIsBornAndWoundBackFromOutside
+        case .aGroupIsBornOnPurpose: AdminCases.aGroupIsBornOnPurpose
+        case .aLiveGroupIsNotMovedFromOutside: AdminCases.aLiveGroupIsNotMovedFromOutside
+        case .aGroupWithoutMembersIsWoundBack: AdminCases.aGroupWithoutMembersIsWoundBack
         case .aClosedLogSaysSo: AdminCases.aClosedLogSaysSo
         case .aClosedConsumerEndsItsEvents: AdminCases.aClosedConsumerEndsItsEvents
         case .closingTheLogFlushesTheProducer: AdminCases.closingTheLogFlushesTheProducer
