@@ -96,7 +96,7 @@ let package = Package(
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
         tests("WhatsAppTests", ["WhatsApp"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "WhatsApp"] + nio),
-        tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting"] + nio),
+        tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),

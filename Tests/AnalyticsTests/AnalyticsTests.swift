@@ -37,12 +37,12 @@ import WhatsApp
     private func result(_ outcome: OutboundResult.Outcome) -> StoredRecord {
         let command = OutboundCommand(
             channel: channel, id: "c-\(outcome)", purpose: .reply, recipient: .to("15550001111"),
-            conversationKey: "700:15550001111", message: Array(#"{"type":"text","text":{"body":"hi"}}"#.utf8),
+            conversationKey: "700:15550001111", message: try! JSON(parsing: Array(#"{"type":"text","text":{"body":"hi"}}"#.utf8)),
             expiresAt: minute + .seconds(600), requestedAt: minute)
         let result = OutboundResult(
             of: command, outcome: outcome, messageID: outcome == .accepted ? "wamid.1" : nil, attempts: 1,
             firstAttemptAt: minute, finishedAt: minute + .seconds(3),
-            failure: outcome == .rejected ? .init(code: 131_047, errorClass: "permanent", message: "window") : nil)
+            error: outcome == .rejected ? .init(code: 131_047, errorClass: "permanent", message: "window") : nil)
         return StoredRecord(result.record(topic: topics.outboundResults))
     }
 

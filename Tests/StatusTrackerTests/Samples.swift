@@ -12,7 +12,7 @@ struct Samples {
     private var request: OutboundCommand {
         OutboundCommand(
             channel: channel, id: "cmd-1", purpose: .reply, recipient: .to("15550001111"),
-            conversationKey: "700:15550001111", message: Array(#"{"type":"text","text":{"body":"hi"}}"#.utf8),
+            conversationKey: "700:15550001111", message: try! JSON(parsing: Array(#"{"type":"text","text":{"body":"hi"}}"#.utf8)),
             expiresAt: start + .seconds(86_400), requestedAt: start)
     }
 
@@ -24,7 +24,7 @@ struct Samples {
         let result = OutboundResult(
             of: request, outcome: messageID == nil ? .rejected : .accepted, messageID: messageID, attempts: 1,
             firstAttemptAt: start + .seconds(1), finishedAt: start + .seconds(2),
-            failure: messageID == nil ? failure : nil)
+            error: messageID == nil ? failure : nil)
         return StoredRecord(result.record(topic: topics.outboundResults))
     }
 
