@@ -31,16 +31,10 @@ struct CurlOptions {
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
         // At least 1 ms: libcurl reads 0 as "no limit" or "my own default".
-        set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(configuration.connectTimeout.wholeMilliseconds)))
-        set(CURLOPT_TIMEOUT_MS, max(1, Int(timeout.wholeMilliseconds)))
+        set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(configuration.connectTimeout / .milliseconds(1))))
+        set(CURLOPT_TIMEOUT_MS, max(1, Int(timeout / .milliseconds(1))))
         set(CURLOPT_MAXAGE_CONN, max(1, Int(configuration.maxIdleAge.components.seconds)))
         set(CURLOPT_PROXY, configuration.proxy ?? "")
         if let caFile = configuration.caFile { set(CURLOPT_CAINFO, caFile) }
-    }
-}
-
-extension Duration {
-    fileprivate var wholeMilliseconds: Int64 {
-        components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
     }
 }

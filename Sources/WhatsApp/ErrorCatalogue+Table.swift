@@ -68,7 +68,7 @@ extension ErrorCatalogue {
         range(138000...138999, .cloud, [], .setup, "calling"),
         range(139000...139999, .cloud, [], .setup, "flows or block list"),
         range(147000...147999, .cloud, [], .setup, "usernames"),
-        row(2593109, .cloud, [], .inbound, "chat history is not shared"),
+        row(2_593_109, .cloud, [], .inbound, "chat history is not shared"),
 
         row(400, .onPremise, [], .permanent, "media could not be downloaded"),
         row(402, .onPremise, [], .hold, "payment problem"),
