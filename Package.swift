@@ -67,7 +67,8 @@ let package = Package(
         // What WhatsApp and 360dialog are
         library("WhatsApp", ["EventLog", crypto]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        library("D360", ["WhatsApp", "CCurl", logging]),
+        library("D360", ["WhatsApp", "CCurl"]),
+        library("HTTPTesting", nio),
 
         // The stages
         library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle] + nio),
@@ -94,8 +95,8 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
-        tests("WhatsAppTests", ["WhatsApp"], resources: [.copy("Fixtures")]),
-        tests("D360Tests", ["D360", "WhatsApp"] + nio),
+        tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
+        tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
@@ -103,7 +104,9 @@ let package = Package(
         tests(
             "AutoResponderTests",
             ["auto-responder", "ProcessorTesting", "Processing", "WhatsApp", "EventLog", logging]),
-        tests("OutboundSenderTests", ["outbound-sender", "Processing", "D360", "WhatsApp", "EventLog"]),
+        tests(
+            "OutboundSenderTests",
+            ["outbound-sender", "HTTPTesting", "ProcessorTesting", "D360", "WhatsApp", "Processing", "EventLog"]),
         tests("StatusTrackerTests", ["status-tracker", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
         tests("AnalyticsTests", ["analytics", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
         tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
