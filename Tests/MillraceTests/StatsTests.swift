@@ -24,7 +24,7 @@ import WhatsApp
     }
 
     @Test func onlyTheNewestMinutesAreShownButTheTotalCountsAll() {
-        let windows = (1...5).map { minute in
+        let windows = (1...5 as ClosedRange<Int64>).map { minute in
             var window = window("700", minute: minute)
             window.out = 1
             return window
