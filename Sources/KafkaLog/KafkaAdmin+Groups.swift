@@ -35,7 +35,6 @@ extension KafkaAdmin {
         }
         if commits.isEmpty { return }
         try await ask { client throws(LogError) in
-            try self.checkInactive(group, client)
             let list = RDKafkaPartitionList(commits)
             var request = rd_kafka_AlterConsumerGroupOffsets_new(group, list.pointer)
             defer { rd_kafka_AlterConsumerGroupOffsets_destroy(request) }
@@ -49,7 +48,7 @@ extension KafkaAdmin {
                 let groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &count)
                 _ = try self.partitions(of: groups, count, "set commits of \(group)")
             } catch where error.code == .fenced {
-                // The coordinator knows members, and we are none of them.
+                // The coordinator takes commits from outside only while a group has no members.
                 throw LogError(.groupActive, group)
             }
         }
@@ -68,15 +67,6 @@ extension KafkaAdmin {
         }
         if let failure { throw failure }
         return list
-    }
-
-    private func checkInactive(_ group: String, _ client: RDKafkaClient) throws(LogError) {
-        do throws(LogError) {
-            let found = try describe([group], client)
-            if found.contains(where: { !$0.members.isEmpty }) { throw LogError(.groupActive, group) }
-        } catch where error.code == .unsupported {
-            // The coordinator itself refuses a commit from outside while a group has members.
-        }
     }
 
     private func groupNames(_ client: RDKafkaClient) throws(LogError) -> [String] {

@@ -26,6 +26,7 @@ extension KafkaAdmin {
     }
 
     private func create(_ specs: [TopicSpec], _ client: RDKafkaClient) throws(LogError) {
+        guard try hasController(client) else { throw LogError(.unsupported, "create topics: no controller") }
         var made: [OpaquePointer?] = []
         defer { for topic in made { rd_kafka_NewTopic_destroy(topic) } }
         let replicas = Int32(settings.configuration.replicationFactor)
@@ -48,6 +49,16 @@ extension KafkaAdmin {
             if code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS { continue }
             throw code.error("create \(String(cString: rd_kafka_topic_result_name(result)))")
         }
+    }
+
+    /// False when the brokers name a controller that is not among them, as librdkafka's mock does: a request for it
+    /// would wait in vain. While a real cluster elects one there is no name, and waiting is right.
+    private func hasController(_ client: RDKafkaClient) throws(LogError) -> Bool {
+        let controller = rd_kafka_controllerid(client.handle, timeoutMilliseconds)
+        let brokers = try withMetadata(client, of: nil) { metadata in
+            (0..<Int(metadata.broker_cnt)).map { metadata.brokers[$0].id }
+        }
+        return controller < 0 || brokers.contains(controller)
     }
 
     /// Topic properties: Apache Kafka, "Topic configs".

@@ -70,16 +70,26 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
     // MARK: Blocking parts
 
     func topics(_ client: RDKafkaClient, only topic: OpaquePointer? = nil) throws(LogError) -> [Topic: Int32] {
+        try withMetadata(client, of: topic) { metadata in
+            var topics: [Topic: Int32] = [:]
+            for index in 0..<Int(metadata.topic_cnt) {
+                let found = metadata.topics[index]
+                guard found.err == RD_KAFKA_RESP_ERR_NO_ERROR else { continue }
+                topics[Topic(String(cString: found.topic))] = found.partition_cnt
+            }
+            return topics
+        }
+    }
+
+    /// Metadata of all topics, or of one.
+    func withMetadata<Value>(
+        _ client: RDKafkaClient, of topic: OpaquePointer?, _ body: (rd_kafka_metadata) -> Value
+    ) throws(LogError) -> Value {
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let code = rd_kafka_metadata(client.handle, topic == nil ? 1 : 0, topic, &metadata, timeoutMilliseconds)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw code.error("metadata") }
         defer { rd_kafka_metadata_destroy(metadata) }
-        var topics: [Topic: Int32] = [:]
-        for index in 0..<Int(metadata.pointee.topic_cnt) {
-            let found = metadata.pointee.topics[index]
-            if found.err == RD_KAFKA_RESP_ERR_NO_ERROR { topics[Topic(String(cString: found.topic))] = found.partition_cnt }
-        }
-        return topics
+        return body(metadata.pointee)
     }
 
     /// A request for what does not exist would wait for it, or make it where the brokers create topics by themselves.

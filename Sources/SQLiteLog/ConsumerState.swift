@@ -48,6 +48,8 @@ struct ConsumerState {
     private var lastSerial: UInt64 = 0
     /// The group's version that the last heartbeat saw.
     private(set) var version: Int64 = 0
+    /// That version, when nothing was left to do.
+    private(set) var settledVersion: Int64?
     private(set) var isClosed = false
     private var failure: LogError?
 
@@ -181,6 +183,7 @@ struct ConsumerState {
     mutating func apply(_ outcome: Membership.Outcome) -> Bool {
         if isOver { return false }
         version = outcome.version
+        settledVersion = outcome.isSettled ? outcome.version : nil
         let gone = assigned.filter { !outcome.owned.contains($0.value.ownership) }.keys.sorted()
         // What was never announced goes without a word.
         let lost = gone.filter(isAnnounced)

@@ -36,7 +36,7 @@ final class SQLiteConsumer: Consumer {
     // MARK: Membership
 
     func join() async throws(LogError) {
-        _ = try await writer.perform(priority: .urgent) { [membership] in
+        _ = try await writer.perform(kind: .membership) { [membership] in
             try membership.join($0)
         } durable: {
             self.apply($0)
@@ -51,9 +51,10 @@ final class SQLiteConsumer: Consumer {
     /// `beat` for callers that do not wait. Findings are applied on the writer's thread, so in the order in which they
     /// became true.
     func requestBeat(_ done: @escaping @Sendable () -> Void = {}) {
-        let job = WriteJob(priority: .urgent) { [self] transaction in
+        let job = WriteJob(kind: .membership) { [self] transaction in
             // Whoever has left must not enter again.
-            let outcome = state.withLock { $0.isOver } ? nil : try membership.beat(transaction)
+            let (isOver, settled) = state.withLock { ($0.isOver, $0.settledVersion) }
+            let outcome = isOver ? nil : try membership.beat(settledAt: settled, transaction)
             return { [self] in
                 if let outcome { apply(outcome) }
                 done()
@@ -204,7 +205,7 @@ final class SQLiteConsumer: Consumer {
     func release(_ partitions: [TopicPartition]) async throws(LogError) {
         let owned = state.withLock { $0.release(partitions) }
         if owned.isEmpty { return }
-        try await writer.perform(priority: .urgent) { [membership] in try membership.release(owned, $0) }
+        try await writer.perform(kind: .membership) { [membership] in try membership.release(owned, $0) }
     }
 
     func close() async {
@@ -214,7 +215,7 @@ final class SQLiteConsumer: Consumer {
         }
         if wasClosed { return }
         do throws(LogError) {
-            try await writer.perform(priority: .urgent) { [membership] in try membership.leave($0) }
+            try await writer.perform(kind: .membership) { [membership] in try membership.leave($0) }
         } catch {
             // The lease ends by itself.
             logger.warning("leaving the group failed", metadata: metadata(error))

@@ -23,6 +23,7 @@ public final class SQLiteLog: Log {
     private let sweeper: Sweeper
     private let clock = BootClock()
     private let configuration: SQLiteLogConfiguration
+    /// Nil when closed.
     private let sweeping = Mutex<Task<Void, Never>?>(nil)
 
     /// Opens the log, making file and directory when there are none. Its threads end with `close`.
@@ -46,7 +47,7 @@ public final class SQLiteLog: Log {
         producer = SQLiteProducer(writer: writer)
         admin = SQLiteAdmin(store: store, writer: writer, clock: clock)
 
-        checkpointer.watch(store)
+        try checkpointer.watch(store)
         doorbell.start()
         checkpointer.start()
         writer.start()
@@ -75,7 +76,10 @@ public final class SQLiteLog: Log {
         return consumer
     }
 
-    public func reader() async throws(LogError) -> any Reader { SQLiteReader(store, doorbell) }
+    public func reader() async throws(LogError) -> any Reader {
+        if sweeping.withLock({ $0 == nil }) { throw LogError.logIsClosed }
+        return SQLiteReader(store, doorbell)
+    }
 
     /// Applies retention and compaction now instead of at the next `sweepInterval`.
     public func sweep() async throws(LogError) { try await sweeper.sweep() }

@@ -119,6 +119,18 @@ import Testing
         }
     }
 
+    @Test func commitsOfDataWaitForTheDiskAndThoseOfMembershipDoNot() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let store = try Store(path: folder.file, .init())
+        func setting(_ waitsForDisk: Bool) throws -> Int? {
+            try store.write(waitsForDisk: waitsForDisk) { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
+        }
+        // SQLite's numbers for FULL and NORMAL.
+        #expect(try [true, false, true].map(setting) == [2, 1, 2])
+        try store.close()
+    }
+
     @Test func aFileOfAnotherProgramOrVersionIsRefused() async throws {
         try await withFolder { folder in
             let store = try Store(path: folder.file, .init())

@@ -51,11 +51,26 @@ enum AdminCases {
             try await reader.read(TopicPartition(missing, 0), from: 0, maxRecords: 1, waitingUpTo: .zero)
         }
         await reader.close()
+        // A misdirected record does no harm to others.
+        let topic = try await scene.topic()
+        try requireEqual(try await log.produce(numbered(0..<1, for: topic)).count, 1, "positions")
+    }
+
+    static func aPartitionThatIsNotThereIsUnknown(_ scene: Scene) async throws {
+        let log = try await scene.open()
         let topic = try await scene.topic(partitions: 2)
-        try await requireError(.unknownTopic, from: "a produce to a partition that is not there") {
+        try await requireError(.unknownTopic, from: "a produce") {
             try await log.produce(numbered(0..<1, for: topic, partition: 2))
         }
-        try await log.produce(numbered(0..<1, for: topic))
+        try await requireError(.unknownTopic, from: "watermarks") {
+            try await log.admin.watermarks(of: [TopicPartition(topic, 0), TopicPartition(topic, 2)])
+        }
+        let reader = try await log.reader()
+        try await requireError(.unknownTopic, from: "a read") {
+            try await reader.read(TopicPartition(topic, 2), from: 0, maxRecords: 1, waitingUpTo: .zero)
+        }
+        await reader.close()
+        try requireEqual(try await log.produce(numbered(0..<1, for: topic)).count, 1, "positions")
     }
 
     static func watermarksFollowTheRecords(_ scene: Scene) async throws {

@@ -88,12 +88,13 @@ enum CommitCases {
         let partition = TopicPartition(topic, 0)
         let member = try await scene.member(log, [topic])
         try await member.step(until: "assignment") { !$0.owned.isEmpty }
-        try await requireError(.unknownTopic, from: "outputs for a topic that is not there") {
+        try await requireError(.unknownTopic, from: "outputs for a partition that is not there") {
             try await member.consumer.commit(
-                [partition: Commit(offset: 7)],
-                outputs: [Record(topic: scene.freeTopic("missing"), key: nil, value: [])])
+                [partition: Commit(offset: 7)], outputs: numbered(0..<1, for: topic, partition: 1))
         }
         try requireEqual(try await scene.commit(log, partition), nil, "commit after its outputs failed")
+        try await member.consumer.commit([partition: Commit(offset: 8)], outputs: numbered(0..<1, for: topic))
+        try requireEqual(try await scene.commit(log, partition)?.offset, 8, "commit after that")
     }
 
     static func onlyTheOwnerCommitsAndProduces(_ scene: Scene) async throws {

@@ -101,8 +101,11 @@ enum RecordCases {
         try require(own > Timestamp(milliseconds: 1_700_000_000_000), "no timestamp of the log's own: \(own)")
     }
 
-    static func eightMebibytesFit(_ scene: Scene) async throws {
-        let limit = 8 << 20
+    static func eightMebibytesFit(_ scene: Scene) async throws { try await fits(8 << 20, scene) }
+
+    static func fourMebibytesFit(_ scene: Scene) async throws { try await fits(4 << 20, scene) }
+
+    private static func fits(_ limit: Int, _ scene: Scene) async throws {
         let log = try await scene.open()
         let topic = try await scene.topic(maxRecordBytes: limit)
         let partition = TopicPartition(topic, 0)

@@ -12,6 +12,7 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
     case headersCarryAnyBytesAndNulls
     case timestampsAreKept
     case eightMebibytesFit
+    case fourMebibytesFit
     case aRecordBeyondTheTopicsLimitIsRefused
 
     // Order
@@ -65,6 +66,7 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
     case topicsAreCreatedByManyAtOnce
     case namesThatKafkaWouldNotTakeAreRefused
     case aTopicThatIsNotThereIsUnknown
+    case aPartitionThatIsNotThereIsUnknown
     case watermarksFollowTheRecords
     case lagIsWhatTheGroupHasNotFinished
     case groupsShowTheirLiveMembers
@@ -103,6 +105,7 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
         case .headersCarryAnyBytesAndNulls: RecordCases.headersCarryAnyBytesAndNulls
         case .timestampsAreKept: RecordCases.timestampsAreKept
         case .eightMebibytesFit: RecordCases.eightMebibytesFit
+        case .fourMebibytesFit: RecordCases.fourMebibytesFit
         case .aRecordBeyondTheTopicsLimitIsRefused: RecordCases.aRecordBeyondTheTopicsLimitIsRefused
         case .orderIsKeptPerKey: OrderCases.orderIsKeptPerKey
         case .sendsOfOneThreadKeepTheirOrder: OrderCases.sendsOfOneThreadKeepTheirOrder
@@ -144,6 +147,7 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
         case .topicsAreCreatedByManyAtOnce: AdminCases.topicsAreCreatedByManyAtOnce
         case .namesThatKafkaWouldNotTakeAreRefused: AdminCases.namesThatKafkaWouldNotTakeAreRefused
         case .aTopicThatIsNotThereIsUnknown: AdminCases.aTopicThatIsNotThereIsUnknown
+        case .aPartitionThatIsNotThereIsUnknown: AdminCases.aPartitionThatIsNotThereIsUnknown
         case .watermarksFollowTheRecords: AdminCases.watermarksFollowTheRecords
         case .lagIsWhatTheGroupHasNotFinished: AdminCases.lagIsWhatTheGroupHasNotFinished
         case .groupsShowTheirLiveMembers: AdminCases.groupsShowTheirLiveMembers

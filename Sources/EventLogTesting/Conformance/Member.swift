@@ -24,6 +24,7 @@ final class Member: Sendable {
         var outOfRange: [(partition: TopicPartition, requested: Offset, held: Watermarks)] = []
         var revoked: Set<TopicPartition> = []
         var lost: Set<TopicPartition> = []
+        var isLeaving = false
         var ended = false
         var failure: (any Error)?
 
@@ -124,6 +125,7 @@ final class Member: Sendable {
 
     /// Leaves the group.
     func close() async {
+        contents.withLock { $0.isLeaving = true }
         await consumer.close()
         await pumping.withLock { $0 }?.value
     }
@@ -146,8 +148,10 @@ final class Member: Sendable {
         do {
             try await consumer.commit([partition: Commit(offset: offset + 1)])
         } catch {
-            // Refused when the partition has just gone: the next owner reads these records again.
-            if error.code != .fenced { throw error }
+            // Refused when the partition has just gone, or the member is leaving: the next owner reads them again.
+            let isLeaving = contents.withLock(\.isLeaving)
+            if error.code == .fenced || error.code == .closed && isLeaving { return }
+            throw error
         }
     }
 
