@@ -157,10 +157,7 @@ extension ConsumerLoop {
         guard fetchRetryAt == nil else { return }
         for partition in outOfRange {
             guard let requested = reading[partition]?.next else { continue }
-            var held = Watermarks(low: 0, high: 0)
-            let code = rd_kafka_query_watermark_offsets(
-                client.handle, partition.topic.name, partition.partition, &held.low, &held.high, 2_000)
-            guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            guard let held = try? client.watermarks(of: [partition], within: .seconds(2))[partition] else {
                 fetchRetryAt = .now + .milliseconds(200)
                 return
             }
