@@ -36,8 +36,8 @@ final class Checkpointer: Sendable {
     }
 
     /// Has SQLite tell the length of the write-ahead log at each commit of the writer's connection.
-    func watch(_ store: Store) {
-        store.write { db in
+    func watch(_ store: Store) throws {
+        try store.write { db in
             // Unretained: the log closes the connection before it lets go of the checkpointer.
             _ = sqlite3_wal_hook(
                 db.sqliteConnection,

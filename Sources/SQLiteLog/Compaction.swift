@@ -7,6 +7,28 @@ import GRDB
 /// `latest` says where the newest record of each key lies among the offsets seen so far; a step goes through the next
 /// few and removes those that they replace. The partition's newest record always stays, and so do records without key.
 enum Compaction {
+    /// Whether there are offsets not yet seen, or a tombstone has had its time.
+    static func isDue(_ partition: Int64, _ info: TopicInfo, _ now: Timestamp, _ db: Database) throws -> Bool {
+        guard info.retention.compacts else { return false }
+        let unseen = try db.cachedStatement(sql: "SELECT 1 FROM partition WHERE id = ? AND compacted < next")
+        if try Row.fetchOne(unseen, arguments: [partition]) != nil { return true }
+        let next = try RecordRows.watermarks(partition, db).high
+        let tombstones = try db.cachedStatement(sql: overdue)
+        return try Row.fetchOne(tombstones, arguments: overdueArguments(partition, info, now, next: next)) != nil
+    }
+
+    /// Tombstones that have had their time; never the partition's newest record.
+    private static let overdue = """
+        SELECT key, offset FROM latest
+        WHERE partition = ? AND tombstone_at IS NOT NULL AND tombstone_at <= ? AND offset < ? LIMIT ?
+        """
+
+    private static func overdueArguments(
+        _ partition: Int64, _ info: TopicInfo, _ now: Timestamp, next: Offset
+    ) -> StatementArguments {
+        [partition, (now - info.retention.tombstoneAge).milliseconds, next - 1, Sweeper.stepRecords]
+    }
+
     /// One step; true when there may be more to do.
     static func step(_ partition: Int64, _ info: TopicInfo, _ transaction: WriteTransaction) throws -> Bool {
         let replaced = try replaceOlder(partition, transaction)
@@ -44,14 +66,7 @@ enum Compaction {
     ) throws -> Bool {
         try transaction.withCounters(of: partition) { counters in
             let rows = try transaction.rows(
-                """
-                SELECT key, offset FROM latest
-                WHERE partition = ? AND tombstone_at IS NOT NULL AND tombstone_at < ? AND offset < ? LIMIT ?
-                """,
-                [
-                    partition, (transaction.now - info.retention.tombstoneAge).milliseconds, counters.next - 1,
-                    Sweeper.stepRecords,
-                ])
+                overdue, overdueArguments(partition, info, transaction.now, next: counters.next))
             for row in rows {
                 counters.bytes -= try remove(row["offset"], of: partition, transaction)
                 try transaction.execute(

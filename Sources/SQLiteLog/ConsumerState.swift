@@ -6,6 +6,7 @@ struct ConsumerState {
     enum Action {
         case deliver(ConsumerEvent)
         case fetch([FetchPlan])
+        case fail(LogError)
         case end
     }
     /// Where to read on.
@@ -24,6 +25,9 @@ struct ConsumerState {
 
     private struct Assigned {
         var ownership: Membership.Ownership
+        /// The caller has had the `.assigned` event. Until then what it says of the partition is about an earlier
+        /// ownership, and must not reach this one.
+        var isAnnounced = false
         /// Changes whenever what is being read for the partition must not be delivered any more.
         var serial: UInt64
         /// The next offset to deliver; nil until `start`.
@@ -44,13 +48,20 @@ struct ConsumerState {
     private var lastSerial: UInt64 = 0
     /// The group's version that the last heartbeat saw.
     private(set) var version: Int64 = 0
+    /// That version, when nothing was left to do.
+    private(set) var settledVersion: Int64?
     private(set) var isClosed = false
+    private var failure: LogError?
+
+    /// Closed or failed: takes no part in the group any more.
+    var isOver: Bool { isClosed || failure != nil }
 
     // MARK: Delivery
 
     mutating func nextAction() -> Action {
         if isClosed { return .end }
-        if !events.isEmpty { return .deliver(events.removeFirst()) }
+        if let failure { return .fail(failure) }
+        if !events.isEmpty { return .deliver(takeEvent()) }
         if let index = turns.firstIndex(where: { assigned[$0].map { !$0.buffer.isEmpty && $0.isReadable } ?? false }) {
             return .deliver(takeBuffer(at: index))
         }
@@ -62,6 +73,14 @@ struct ConsumerState {
                 return FetchPlan(
                     partition: partition, id: entry.ownership.id, serial: entry.serial, position: position)
             })
+    }
+
+    private mutating func takeEvent() -> ConsumerEvent {
+        let event = events.removeFirst()
+        if case .assigned(let commits) = event {
+            for partition in commits.keys { assigned[partition]?.isAnnounced = true }
+        }
+        return event
     }
 
     /// The partition's records; its next turn comes after all others'.
@@ -108,7 +127,7 @@ struct ConsumerState {
     }
 
     mutating func seek(_ partition: TopicPartition, to offset: Offset) throws(LogError) {
-        guard assigned[partition] != nil else { throw .fenced(partition) }
+        guard isAnnounced(partition) else { throw .fenced(partition) }
         move(partition, to: offset)
     }
 
@@ -126,7 +145,7 @@ struct ConsumerState {
 
     /// Forgets partitions and answers what was owned of them.
     mutating func release(_ partitions: [TopicPartition]) -> [Membership.Ownership] {
-        partitions.compactMap { forget($0)?.ownership }
+        partitions.filter(isAnnounced).compactMap { forget($0)?.ownership }
     }
 
     /// Our ownership of each; `.fenced` when one is not ours.
@@ -135,7 +154,7 @@ struct ConsumerState {
     {
         var found: [TopicPartition: Membership.Ownership] = [:]
         for partition in partitions {
-            guard let entry = assigned[partition] else { throw .fenced(partition) }
+            guard let entry = assigned[partition], entry.isAnnounced else { throw .fenced(partition) }
             found[partition] = entry.ownership
         }
         return found
@@ -143,6 +162,16 @@ struct ConsumerState {
 
     mutating func close() {
         isClosed = true
+        forgetAll()
+    }
+
+    /// The member is of no more use: `next` says so, and nothing is ours.
+    mutating func fail(_ error: LogError) {
+        failure = error
+        forgetAll()
+    }
+
+    private mutating func forgetAll() {
         assigned = [:]
         turns = []
         events = []
@@ -152,10 +181,13 @@ struct ConsumerState {
 
     /// Turns a heartbeat's findings into events. False when there are none.
     mutating func apply(_ outcome: Membership.Outcome) -> Bool {
-        if isClosed { return false }
+        if isOver { return false }
         version = outcome.version
-        let lost = assigned.filter { !outcome.owned.contains($0.value.ownership) }.keys.sorted()
-        for partition in lost { _ = forget(partition) }
+        settledVersion = outcome.isSettled ? outcome.version : nil
+        let gone = assigned.filter { !outcome.owned.contains($0.value.ownership) }.keys.sorted()
+        // What was never announced goes without a word.
+        let lost = gone.filter(isAnnounced)
+        for partition in gone { _ = forget(partition) }
         if !lost.isEmpty { events.append(.lost(lost)) }
 
         let revoked = assigned.filter { !$0.value.isRevoked && outcome.revoked.contains($0.value.ownership.id) }
@@ -175,10 +207,21 @@ struct ConsumerState {
         return true
     }
 
+    private func isAnnounced(_ partition: TopicPartition) -> Bool { assigned[partition]?.isAnnounced ?? false }
+
     private mutating func forget(_ partition: TopicPartition) -> Assigned? {
+        if !isAnnounced(partition) { dropAnnouncement(partition) }
         turns.removeAll { $0 == partition }
         dropOutOfRange(partition)
         return assigned.removeValue(forKey: partition)
+    }
+
+    private mutating func dropAnnouncement(_ partition: TopicPartition) {
+        events = events.compactMap { event in
+            guard case .assigned(var commits) = event else { return event }
+            commits.removeValue(forKey: partition)
+            return commits.isEmpty ? nil : .assigned(commits)
+        }
     }
 
     private mutating func dropOutOfRange(_ partition: TopicPartition) {

@@ -29,7 +29,6 @@ final class Doorbell: Sendable {
 
     private let state = Mutex(State())
     private let bell: Int32
-    private let bellPath: String
     /// -1 when the system gives no more watches: then each commit of this process fires by itself.
     private let watch: Int32
     private let pokeReader: Int32
@@ -38,11 +37,11 @@ final class Doorbell: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     init(_ store: Store) throws {
-        bellPath = store.bellPath
-        bell = Glibc.open(bellPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        connection = try store.connection(busyTimeout: 0.1)
+        bell = Glibc.open(store.bellPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard bell >= 0 else { throw LogError.system("open", store.bellPath) }
         watch = inotify_init1(Int32(O_CLOEXEC | O_NONBLOCK))
-        if watch >= 0 { _ = inotify_add_watch(watch, bellPath, UInt32(IN_MODIFY)) }
+        if watch >= 0 { _ = inotify_add_watch(watch, store.bellPath, UInt32(IN_MODIFY)) }
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw LogError.system("pipe", "") }
         for end in ends {
@@ -50,7 +49,6 @@ final class Doorbell: Sendable {
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
         }
         (pokeReader, pokeWriter) = (ends[0], ends[1])
-        connection = try store.connection(busyTimeout: 0.1)
     }
 
     deinit {

@@ -43,7 +43,7 @@ enum GroupTables {
         return try Int64.fetchOne(select, arguments: [group]) ?? 0
     }
 
-    /// Groups that have members or commits.
+    /// Groups that have, or had, members or commits.
     static func describe(_ db: Database, _ catalog: Catalog, _ clock: BootClock) throws -> [GroupDescription] {
         var names: [Int64: TopicPartition] = [:]
         for info in try catalog.all(db) {

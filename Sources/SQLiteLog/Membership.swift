@@ -35,6 +35,8 @@ struct Membership: Sendable {
         /// To be given back.
         var revoked: Set<Int64> = []
         var version: Int64 = 0
+        /// We have our share and nothing else: until the group's version changes, nothing is to be done.
+        var isSettled = false
     }
 
     /// Enters the group; `.invalidConfiguration` when its members subscribe to other topics.
@@ -49,14 +51,26 @@ struct Membership: Sendable {
     }
 
     /// Prolongs the lease, takes what is free of our share, and says what to give back. A member that finds itself
-    /// removed, or its lease ended, has lost everything and enters anew.
-    func beat(_ transaction: WriteTransaction) throws -> Outcome {
-        let live = try GroupTables.liveMembers(of: group, transaction.db, clock)
-        guard live.contains(where: { $0.name == member && $0.token == token }) else { return try enter(transaction) }
+    /// removed, or its lease ended, has lost everything and enters anew. `.fatal` when somebody else has joined under
+    /// its name.
+    ///
+    /// Nil when nothing can have changed: the group is still at the version at which we had settled.
+    func beat(settledAt settled: Int64?, _ transaction: WriteTransaction) throws -> Outcome? {
+        let now = clock.milliseconds
         try transaction.execute(
-            "UPDATE member SET lease_until = ? WHERE consumer_group = ? AND name = ?",
-            [clock.milliseconds + lease.milliseconds, group, member])
+            """
+            UPDATE member SET lease_until = ?
+            WHERE consumer_group = ? AND name = ? AND token = ? AND boot_id = ? AND lease_until > ?
+            """, [now + lease.milliseconds, group, member, token, clock.id, now])
+        if transaction.db.changesCount == 0 {
+            let live = try GroupTables.liveMembers(of: group, transaction.db, clock)
+            if live.contains(where: { $0.name == member }) {
+                throw LogError(.fatal, "another member joined \(group) as \(member)")
+            }
+            return try enter(transaction)
+        }
         try removeDead(transaction)
+        if let settled, try GroupTables.version(of: group, transaction.db) == settled { return nil }
         return try settle(transaction)
     }
 
@@ -142,6 +156,7 @@ struct Membership: Sendable {
                 "UPDATE owner SET revoked_at = ? WHERE consumer_group = ? AND partition = ?",
                 [clock.milliseconds, group, id])
         }
+        outcome.isSettled = share == Set(outcome.owned.map(\.id)) && outcome.revoked.isEmpty
         outcome.version = try GroupTables.version(of: group, transaction.db)
         return outcome
     }

@@ -8,8 +8,13 @@ enum RecordRows {
         let select = try RawStatement(db, "SELECT low, next FROM partition WHERE id = ?")
         defer { select.reset() }
         select.bind(1, partition)
-        guard try select.step() else { throw LogError(.storage, "partition \(partition) has no counters") }
+        guard try select.step() else { throw missing(partition) }
         return Watermarks(low: select.integer(0), high: select.integer(1))
+    }
+
+    /// SQLite's own error, not a refusal: in the middle of a commit it must undo the whole.
+    static func missing(_ partition: Int64) -> DatabaseError {
+        DatabaseError(resultCode: .SQLITE_CORRUPT, message: "partition \(partition) has no counters")
     }
 
     /// Records from `offset` on: at most `maxRecords`, and none that would begin beyond `maxBytes`.

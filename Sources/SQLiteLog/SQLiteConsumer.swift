@@ -36,7 +36,7 @@ final class SQLiteConsumer: Consumer {
     // MARK: Membership
 
     func join() async throws(LogError) {
-        _ = try await writer.perform(priority: .urgent) { [membership] in
+        _ = try await writer.perform(kind: .membership) { [membership] in
             try membership.join($0)
         } durable: {
             self.apply($0)
@@ -51,15 +51,20 @@ final class SQLiteConsumer: Consumer {
     /// `beat` for callers that do not wait. Findings are applied on the writer's thread, so in the order in which they
     /// became true.
     func requestBeat(_ done: @escaping @Sendable () -> Void = {}) {
-        let job = WriteJob(priority: .urgent) { [self] transaction in
+        let job = WriteJob(kind: .membership) { [self] transaction in
             // Whoever has left must not enter again.
-            let outcome = isClosed ? nil : try membership.beat(transaction)
+            let (isOver, settled) = state.withLock { ($0.isOver, $0.settledVersion) }
+            let outcome = isOver ? nil : try membership.beat(settledAt: settled, transaction)
             return { [self] in
                 if let outcome { apply(outcome) }
                 done()
             }
         } fail: { [self] error in
             logger.warning("a heartbeat failed", metadata: metadata(error))
+            if error.code == .fatal {
+                state.withLock { $0.fail(error) }
+                doorbell.fire()
+            }
             done()
         }
         writer.add(job, isBounded: false)
@@ -80,6 +85,7 @@ final class SQLiteConsumer: Consumer {
             switch state.withLock({ $0.nextAction() }) {
             case .deliver(let event): return event
             case .end: return nil
+            case .fail(let error): throw error
             case .fetch(let plans):
                 if await !fetch(plans) { await doorbell.wait(past: ticket, until: nil) }
             }
@@ -159,8 +165,8 @@ final class SQLiteConsumer: Consumer {
     func commit(_ commits: [TopicPartition: Commit], outputs: [Record]) async throws(LogError) {
         try GroupProgress.check(commits)
         try await write(outputs, for: Array(commits.keys)) { [membership] owned, transaction in
-            for (partition, commit) in commits {
-                guard let ownership = owned[partition] else { throw LogError.fenced(partition) }
+            for (partition, ownership) in owned {
+                guard let commit = commits[partition] else { continue }
                 try GroupProgress.store(commit, of: membership.group, ownership.id, transaction)
             }
         }
@@ -199,7 +205,7 @@ final class SQLiteConsumer: Consumer {
     func release(_ partitions: [TopicPartition]) async throws(LogError) {
         let owned = state.withLock { $0.release(partitions) }
         if owned.isEmpty { return }
-        try await writer.perform(priority: .urgent) { [membership] in try membership.release(owned, $0) }
+        try await writer.perform(kind: .membership) { [membership] in try membership.release(owned, $0) }
     }
 
     func close() async {
@@ -209,7 +215,7 @@ final class SQLiteConsumer: Consumer {
         }
         if wasClosed { return }
         do throws(LogError) {
-            try await writer.perform(priority: .urgent) { [membership] in try membership.leave($0) }
+            try await writer.perform(kind: .membership) { [membership] in try membership.leave($0) }
         } catch {
             // The lease ends by itself.
             logger.warning("leaving the group failed", metadata: metadata(error))

@@ -9,7 +9,8 @@ import Synchronization
 /// Durable means committed to a write-ahead log that the disk has (`synchronous=FULL`). All writes of a process go
 /// through one thread that commits whatever waits as one transaction; the processes take turns in the order in which
 /// they asked. Readers never wait for writers. A process may die at any time: what was answered is there, nothing else
-/// is. Beside the file lie SQLite's own `-wal` and `-shm`, `.lock` and `.bell`; all of them belong on a local disk.
+/// is. A process that is stopped (SIGSTOP) in the middle of a commit holds up the others until it goes on or is killed;
+/// stopped at any other time it loses its leases and is refused when it wakes. Beside the file lie SQLite's own `-wal` and `-shm`, `.lock` and `.bell`; all of them belong on a local disk.
 public final class SQLiteLog: Log {
     public let producer: any Producer
     public let admin: any Admin
@@ -22,9 +23,10 @@ public final class SQLiteLog: Log {
     private let sweeper: Sweeper
     private let clock = BootClock()
     private let configuration: SQLiteLogConfiguration
+    /// Nil when closed.
     private let sweeping = Mutex<Task<Void, Never>?>(nil)
 
-    /// Opens the log, making file and directory when there are none.
+    /// Opens the log, making file and directory when there are none. Its threads end with `close`.
     ///
     /// Throws `.storage` when the file cannot be opened, is no log, or has another version's tables.
     public static func open(
@@ -45,7 +47,7 @@ public final class SQLiteLog: Log {
         producer = SQLiteProducer(writer: writer)
         admin = SQLiteAdmin(store: store, writer: writer, clock: clock)
 
-        checkpointer.watch(store)
+        try checkpointer.watch(store)
         doorbell.start()
         checkpointer.start()
         writer.start()
@@ -74,11 +76,15 @@ public final class SQLiteLog: Log {
         return consumer
     }
 
-    public func reader() async throws(LogError) -> any Reader { SQLiteReader(store, doorbell) }
+    public func reader() async throws(LogError) -> any Reader {
+        if sweeping.withLock({ $0 == nil }) { throw LogError.logIsClosed }
+        return SQLiteReader(store, doorbell)
+    }
 
     /// Applies retention and compaction now instead of at the next `sweepInterval`.
     public func sweep() async throws(LogError) { try await sweeper.sweep() }
 
+    /// Leaves all groups, commits what is queued, and ends the log's threads.
     public func close() async {
         let task = sweeping.withLock { task in
             defer { task = nil }

@@ -47,7 +47,6 @@ enum LogKeys {
     static let error = "error.detail"
     static let group = "log.group"
     static let member = "log.member"
-    static let partitions = "log.partitions"
     static let path = "sqlite.path"
     static let pages = "sqlite.wal-pages"
 }

@@ -2,12 +2,16 @@ import Dispatch
 import EventLog
 import Foundation
 import GRDB
+import Synchronization
 
 /// The connections: one that writes, used by the writer's thread alone, and a few that read.
 final class Store: Sendable {
     let path: String
     let catalog = Catalog()
     private let pool: DatabasePool
+    private let synchronous: SQLiteLogConfiguration.Synchronous
+    /// What the writing connection is set to; GRDB's pool begins with NORMAL, whatever was set before.
+    private let current = Mutex(SQLiteLogConfiguration.Synchronous.normal)
 
     var lockPath: String { path + ".lock" }
     var bellPath: String { path + ".bell" }
@@ -15,6 +19,7 @@ final class Store: Sendable {
     /// Opens or creates the file. Blocks: call it outside of the cooperative pool.
     init(path: String, _ configuration: SQLiteLogConfiguration) throws {
         self.path = path
+        synchronous = configuration.synchronous
         try Self.makeDirectory(of: path)
         let lock = WriteLock(try LockFile(path: path + ".lock"))
         // Alone: making the file, its mode and its tables are steps that no other process may see half done.
@@ -25,8 +30,6 @@ final class Store: Sendable {
                 .read { try Schema.isPresent($0) }
             let pool = try DatabasePool(path: path, configuration: Self.connection(readers: configuration.readers))
             try pool.writeWithoutTransaction { db in
-                // After the pool's own set-up, which lowers it to NORMAL.
-                try db.execute(sql: "PRAGMA synchronous = \(configuration.synchronous.rawValue)")
                 if !present {
                     try db.inTransaction(.immediate) {
                         try Schema.create(db)
@@ -51,7 +54,19 @@ final class Store: Sendable {
     }
 
     /// The writing connection. Blocks; for the writer's thread.
-    func write<T>(_ body: (Database) throws -> T) rethrows -> T { try pool.writeWithoutTransaction(body) }
+    ///
+    /// With `waitsForDisk` a commit is on the disk, and so are all before it; else it is in the kernel's hands.
+    func write<T>(waitsForDisk: Bool = true, _ body: (Database) throws -> T) throws -> T {
+        try pool.writeWithoutTransaction { db in
+            let wanted: SQLiteLogConfiguration.Synchronous = waitsForDisk ? synchronous : .normal
+            try current.withLock { current in
+                if current == wanted { return }
+                try db.execute(sql: "PRAGMA synchronous = \(wanted.rawValue)")
+                current = wanted
+            }
+            return try body(db)
+        }
+    }
 
     /// Blocks until readers are done.
     func close() throws { try pool.close() }
@@ -60,6 +75,8 @@ final class Store: Sendable {
     func connection(busyTimeout: Double) throws -> DatabaseQueue {
         try DatabaseQueue(path: path, configuration: Self.connection(readers: 1, busyTimeout: busyTimeout))
     }
+
+    private static let keptWALBytes = 64 << 20
 
     private static func connection(readers: Int, busyTimeout: Double = 5) -> Configuration {
         var configuration = Configuration()
@@ -71,6 +88,8 @@ final class Store: Sendable {
         configuration.prepareDatabase { db in
             // Commits never checkpoint; that is the checkpointer's.
             try db.execute(sql: "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384; PRAGMA synchronous = FULL")
+            // What a stuck reader made the write-ahead log grow to is given back.
+            try db.execute(sql: "PRAGMA journal_size_limit = \(keptWALBytes)")
         }
         return configuration
     }

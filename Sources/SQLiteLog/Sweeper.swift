@@ -39,10 +39,11 @@ struct Sweeper: Sendable {
         for info in topics {
             for number in 0..<info.partitions {
                 let partition = info.id(of: number)
-                if info.retention.compacts { try await repeatStep { try Compaction.step(partition, info, $0) } }
-                if info.retention.age == nil, info.retention.bytesPerPartition == nil { continue }
-                // A look that only reads: most sweeps find nothing, and then write nothing.
+                // Looks that only read: most sweeps find nothing, and then write nothing.
                 let now = configuration.now()
+                if try await store.read({ try Compaction.isDue(partition, info, now, $0) }) {
+                    try await repeatStep { try Compaction.step(partition, info, $0) }
+                }
                 if try await store.read({ try Trimming.isDue(partition, info, now, $0) }) {
                     try await repeatStep { try Trimming.step(partition, info, $0) }
                 }

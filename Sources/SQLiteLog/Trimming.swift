@@ -10,6 +10,7 @@ enum Trimming {
 
     /// Whether the oldest record has to go.
     static func isDue(_ partition: Int64, _ info: TopicInfo, _ now: Timestamp, _ db: Database) throws -> Bool {
+        if info.retention.age == nil, info.retention.bytesPerPartition == nil { return false }
         let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT bytes FROM partition WHERE id = ?"), arguments: [partition])
         let oldest = try Int64.fetchOne(

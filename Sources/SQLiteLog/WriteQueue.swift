@@ -4,13 +4,14 @@ import Synchronization
 
 /// Something to do inside a group commit.
 struct WriteJob: Sendable {
-    enum Priority {
-        /// Leases: they must not wait behind a full queue.
-        case urgent
-        case normal
+    enum Kind {
+        /// Who is in a group and owns what. Must not wait behind a full queue; and need not wait for the disk, since
+        /// a machine that loses it has been started anew, which ends all leases.
+        case membership
+        case data
     }
 
-    var priority = Priority.normal
+    var kind = Kind.data
     var records = 0
     var bytes = 0
     /// Does the work, and answers what to call when it is durable. May refuse with a `LogError`, but only before it
@@ -23,16 +24,16 @@ struct WriteJob: Sendable {
 /// What waits for the writer. Bounded for producers; other jobs are bounded by their callers, who await them one by one.
 final class WriteQueue: Sendable {
     fileprivate struct State {
-        var urgent: [WriteJob] = []
-        var normal: [WriteJob] = []
-        /// Taken from `normal` already; removing from an array's front one by one would move the rest each time.
+        var memberships: [WriteJob] = []
+        /// Nil up to `head`: what was taken. Removing from an array's front one by one would move the rest each time.
+        var data: [WriteJob?] = []
         var head = 0
         var records = 0
         var bytes = 0
         var isClosed = false
         var isWaiting = false
 
-        var isEmpty: Bool { urgent.isEmpty && head == normal.count }
+        var isEmpty: Bool { memberships.isEmpty && head == data.count }
     }
 
     private let state = Mutex(State())
@@ -55,9 +56,9 @@ final class WriteQueue: Sendable {
             }
             state.records += job.records
             state.bytes += job.bytes
-            switch job.priority {
-            case .urgent: state.urgent.append(job)
-            case .normal: state.normal.append(job)
+            switch job.kind {
+            case .membership: state.memberships.append(job)
+            case .data: state.data.append(job)
             }
             defer { state.isWaiting = false }
             return (nil, state.isWaiting)
@@ -105,23 +106,23 @@ final class WriteQueue: Sendable {
 
 extension WriteQueue.State {
     mutating func takeBatch(maxRecords: Int, maxBytes: Int) -> [WriteJob] {
-        var batch = urgent
-        urgent.removeAll()
+        var batch = memberships
+        memberships.removeAll()
         var records = 0
         var bytes = 0
-        while head < normal.count {
-            let job = normal[head]
+        while head < data.count, let job = data[head] {
             if records > 0, records + job.records > maxRecords || bytes + job.bytes > maxBytes { break }
             records += job.records
             bytes += job.bytes
             batch.append(job)
+            data[head] = nil
             head += 1
         }
-        if head == normal.count {
-            normal.removeAll(keepingCapacity: true)
+        if head == data.count {
+            data.removeAll(keepingCapacity: true)
             head = 0
         } else if head > 4_096 {
-            normal.removeFirst(head)
+            data.removeFirst(head)
             head = 0
         }
         return batch

@@ -116,7 +116,7 @@ final class WriteTransaction {
             db, "SELECT low, next, bytes, compacted, block_newest FROM partition WHERE id = ?")
         defer { select.reset() }
         select.bind(1, partition)
-        guard try select.step() else { throw LogError(.storage, "partition \(partition) has no counters") }
+        guard try select.step() else { throw RecordRows.missing(partition) }
         return Counters(
             low: select.integer(0), next: select.integer(1), bytes: select.integer(2), compacted: select.integer(3),
             blockNewest: select.integer(4))

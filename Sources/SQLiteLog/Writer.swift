@@ -51,12 +51,12 @@ final class Writer: Sendable {
     /// Runs `body` inside a group commit and answers when that is durable. See `WriteJob.apply` for what it may throw.
     /// `durable` is called before, on the writer's thread, in the order of the jobs.
     func perform<T: Sendable>(
-        priority: WriteJob.Priority = .normal, records: Int = 0, bytes: Int = 0,
+        kind: WriteJob.Kind = .data, records: Int = 0, bytes: Int = 0,
         _ body: @escaping @Sendable (WriteTransaction) throws -> T,
         durable: @escaping @Sendable (T) -> Void = { _ in }
     ) async throws(LogError) -> T {
         let result: Result<T, LogError> = await withCheckedContinuation { continuation in
-            let job = WriteJob(priority: priority, records: records, bytes: bytes) { transaction in
+            let job = WriteJob(kind: kind, records: records, bytes: bytes) { transaction in
                 let value = try body(transaction)
                 return {
                     durable(value)
@@ -89,7 +89,10 @@ final class Writer: Sendable {
     /// What to tell the waiters, all of them, after success or failure.
     private func commit(_ batch: [WriteJob]) -> [@Sendable () -> Void] {
         do {
-            let (answers, rings) = try lock.withLock { try store.write { try apply(batch, $0) } }
+            let waitsForDisk = batch.contains { $0.kind == .data }
+            let (answers, rings) = try lock.withLock {
+                try store.write(waitsForDisk: waitsForDisk) { try apply(batch, $0) }
+            }
             if rings { doorbell.ring() }
             checkpointer.noteCommit()
             return answers
