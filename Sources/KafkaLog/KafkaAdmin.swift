@@ -55,7 +55,9 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         }
     }
 
-    func offsets(at time: Timestamp, of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Offset] {
+    func offsets(
+        at time: Timestamp, of partitions: [TopicPartition]
+    ) async throws(LogError) -> [TopicPartition: Offset] {
         if partitions.isEmpty { return [:] }
         return try await ask { client throws(LogError) in
             try self.checkExistence(of: partitions, client)

@@ -103,16 +103,20 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
             self.fail(error, consumer)
         }
         let (lanes, positions) = try await opening.open(assignment)
-        let replaced = session.withLock { session in
-            lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
+        // Opening took time: whoever stops meanwhile has not seen these lanes.
+        let replaced: [Lane<C>]? = session.withLock { session in
+            if session.isStopping { return nil }
+            return lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
         }
+        guard let replaced else { return }
         for lane in replaced { lane.drop() }
         // First what was parked: it is older than anything the consumer will bring.
         for lane in lanes { lane.begin() }
         do {
             try await consumer.start(at: positions)
         } catch {
-            guard error.code == .fenced else { throw error }
+            // Not ours any more, or we are leaving: the next event says so.
+            guard error.code == .fenced || error.code == .closed else { throw error }
             for lane in take(Array(positions.keys)) { lane.drop() }
         }
     }

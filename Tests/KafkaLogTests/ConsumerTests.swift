@@ -51,7 +51,8 @@ import Testing
         try await first.begin()
         let metadata = String(repeating: "ä", count: 2_048)
         try await first.commit([t0: Commit(offset: 7, metadata: metadata)])
-        #expect(await code { try await first.commit([t0: Commit(offset: 8, metadata: metadata + "x")]) } == .metadataTooLarge)
+        let tooLarge = Commit(offset: 8, metadata: metadata + "x")
+        #expect(await code { try await first.commit([t0: tooLarge]) } == .metadataTooLarge)
         await first.close()
         let second = try await on.log.member("g", ["t"])
         let commits = try await second.begin()
@@ -90,7 +91,9 @@ import Testing
         let partitions = try await member.begin().keys
         try await withThrowingTaskGroup(of: Void.self) { group in
             for partition in partitions {
-                for offset in 1...20 { group.addTask { try await member.commit([partition: Commit(offset: Offset(offset))]) } }
+                for offset in 1...20 {
+                    group.addTask { try await member.commit([partition: Commit(offset: Offset(offset))]) }
+                }
             }
             try await group.waitForAll()
         }

@@ -49,12 +49,13 @@ import Testing
         let on = try await MockLog(["t": 1])
         try await on.log.produce([record("t", "0")])
         let reader = try await on.log.reader()
-        #expect(await code { _ = try await reader.read(t0, from: 5, maxRecords: 1, waitingUpTo: .zero) } == .offsetOutOfRange)
-        #expect(await code { _ = try await reader.read(t0, from: -1, maxRecords: 1, waitingUpTo: .zero) } == .offsetOutOfRange)
-        let absent = TopicPartition("absent", 0)
-        #expect(await code { _ = try await reader.read(absent, from: 0, maxRecords: 1, waitingUpTo: .zero) } == .unknownTopic)
-        let beyond = TopicPartition("t", 1)
-        #expect(await code { _ = try await reader.read(beyond, from: 0, maxRecords: 1, waitingUpTo: .zero) } == .unknownTopic)
+        let read = { (partition: TopicPartition, offset: Offset) in
+            await code { _ = try await reader.read(partition, from: offset, maxRecords: 1, waitingUpTo: .zero) }
+        }
+        #expect(await read(t0, 5) == .offsetOutOfRange)
+        #expect(await read(t0, -1) == .offsetOutOfRange)
+        #expect(await read(TopicPartition("absent", 0), 0) == .unknownTopic)
+        #expect(await read(TopicPartition("t", 1), 0) == .unknownTopic)
         await on.log.close()
     }
 
@@ -93,7 +94,8 @@ import Testing
         let reader = try await on.log.reader()
         _ = try await reader.record(t0, at: 0)
         try on.mock.setDown(1)
-        #expect(await code { _ = try await reader.read(t0, from: 0, maxRecords: 1, waitingUpTo: .zero) } == .unavailable)
+        let read = await code { _ = try await reader.read(t0, from: 0, maxRecords: 1, waitingUpTo: .zero) }
+        #expect(read == .unavailable)
         #expect(await code { _ = try await on.log.admin.topics() } == .unavailable)
         try on.mock.setUp(1)
         try await eventually("readable again") { (try? await reader.record(t0, at: 0)) != nil }

@@ -105,6 +105,27 @@ import class Foundation.FileManager
         }
     }
 
+    @Test func stateIsNotWrittenBeforeItsOutputs() async throws {
+        try await World.with { world in
+            let faulty = FaultyLog(world.log, plan: .none)
+            let handled = Journal()
+            var processor = counter(.local)
+            let count = processor.handler
+            processor.handler = { record, context in
+                handled.note(record)
+                return try await count(record, context)
+            }
+            faulty.breakDown()
+            try await world.write([("k", "1")])
+            let runtime = world.start(processor, on: faulty)
+            try await eventually("its output was refused") { handled.all.count == 1 && faulty.injected > 0 }
+            await runtime.kill()
+            let state = try await SQLiteStateStore.open(world.folder + "/state/millrace.test/0.db")
+            #expect(try await state.value("k") == nil)
+            #expect(try await state.progress()["in", default: Progress(offset: 0)].offset == 0)
+        }
+    }
+
     @Test func anOwnerThatWasSupersededWritesNothingMore() async throws {
         try await World.with { world in
             let gate = Gate()

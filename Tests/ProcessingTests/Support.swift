@@ -198,10 +198,11 @@ struct World: Sendable {
 
     /// A runtime on real clocks.
     func start(
-        _ processor: TestProcessor, on log: (any Log)? = nil,
+        _ processor: TestProcessor, on log: (any Log)? = nil, observer: any ProcessorObserver = NoObserver(),
         _ configure: (inout ProcessorRuntimeConfiguration) -> Void = { _ in }
     ) -> Running {
-        start(processor, on: log, clock: ContinuousClock(), wallTime: { World.start }, configure)
+        start(
+            processor, on: log, observer: observer, clock: ContinuousClock(), wallTime: { World.start }, configure)
     }
 
     /// A runtime on a clock that the test moves.
@@ -209,11 +210,14 @@ struct World: Sendable {
         _ processor: TestProcessor, on log: (any Log)? = nil, clock: ManualClock,
         _ configure: (inout ProcessorRuntimeConfiguration) -> Void = { _ in }
     ) -> Running {
-        start(processor, on: log, clock: clock, wallTime: { World.start + clock.now.sinceStart }, configure)
+        start(
+            processor, on: log, observer: NoObserver(), clock: clock,
+            wallTime: { World.start + clock.now.sinceStart }, configure)
     }
 
     private func start<C: Clock>(
-        _ processor: TestProcessor, on log: (any Log)?, clock: C, wallTime: @escaping @Sendable () -> Timestamp,
+        _ processor: TestProcessor, on log: (any Log)?, observer: any ProcessorObserver, clock: C,
+        wallTime: @escaping @Sendable () -> Timestamp,
         _ configure: (inout ProcessorRuntimeConfiguration) -> Void
     ) -> Running where C.Duration == Duration {
         var configuration = ProcessorRuntimeConfiguration(stateDirectory: folder + "/state")
@@ -223,7 +227,7 @@ struct World: Sendable {
         return Running(
             ProcessorRuntime(
                 processor: processor, log: log ?? self.log, configuration: configuration, clock: clock,
-                wallTime: wallTime, logger: logger), logger)
+                wallTime: wallTime, observer: observer, logger: logger), logger)
     }
 }
 

@@ -1,5 +1,6 @@
 import CRdKafka
 import EventLog
+import Foundation
 
 /// Offsets asked of the brokers. Calls block, at most for the time given.
 ///
@@ -19,6 +20,23 @@ extension RDKafkaClient {
     /// First offset not older than `time`, -1 where there is none. One request per broker, whatever the number of
     /// partitions. `time` may be -2 (the begin) or -1 (the end): the library hands them on, as Kafka's protocol has it.
     func offsets(
+        of partitions: [TopicPartition], at time: Int64, within timeout: Duration
+    ) throws(LogError) -> [TopicPartition: Offset] {
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            do throws(LogError) {
+                return try askOffsets(of: partitions, at: time, within: max(.milliseconds(1), deadline - .now))
+            } catch {
+                // A leader has moved or is being chosen; the library asks for it meanwhile.
+                guard error.code == .unavailable, ContinuousClock.now + Self.pause < deadline else { throw error }
+                Thread.sleep(forTimeInterval: 0.1)
+            }
+        }
+    }
+
+    private static let pause = Duration.milliseconds(100)
+
+    private func askOffsets(
         of partitions: [TopicPartition], at time: Int64, within timeout: Duration
     ) throws(LogError) -> [TopicPartition: Offset] {
         let list = RDKafkaPartitionList(at: Dictionary(partitions.map { ($0, time) }) { first, _ in first })
