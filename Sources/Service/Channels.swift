@@ -186,7 +186,9 @@ extension UInt8 {
 extension DecodingError {
     /// Where in the file, and which rule; never what stands there.
     fileprivate var place: String {
-        func path(_ context: Context) -> String { context.codingPath.map(\.stringValue).joined(separator: ".") }
+        func path(_ context: Context) -> String {
+            context.codingPath.isEmpty ? "the file" : context.codingPath.map(\.stringValue).joined(separator: ".")
+        }
         return switch self {
         case .keyNotFound(let key, let context): "\(path(context)) lacks \(key.stringValue)"
         case .typeMismatch(_, let context), .valueNotFound(_, let context): "\(path(context)) has the wrong type"

@@ -69,7 +69,7 @@ import WhatsApp
             ),
             (
                 interactive(
-                    "type: cta_url, action: {a: \(String(repeating: "[", count: 70) + String(repeating: "]", count: 70))}"
+                    "type: cta_url, action: {a: \(String(repeating: "[", count: 200) + String(repeating: "]", count: 200))}"
                 ),
                 "reply.interactive", "r1"
             ),
