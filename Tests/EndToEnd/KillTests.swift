@@ -21,12 +21,12 @@ import WhatsApp
 
     @Test func everyMessageIsAnsweredOnTheKafkaProtocol() async throws {
         let cluster = try MockKafka(brokers: 1)
-        let topics = Topics(partitions: 4)
+        let topics = Topics(partitions: 12)
         for spec in topics.specs(groups: Provisioning.builtInInputs(topics).map { "millrace.\($0.processor)" }) {
             try cluster.createTopic(spec.topic, partitions: spec.partitions)
         }
         let location = LogLocation.kafka(bootstrap: cluster.bootstrap)
-        try await Pipeline.run(on: location, partitions: 4, load: .fromEnvironment(messages: 200)) { pipeline in
+        try await Pipeline.run(on: location, load: .fromEnvironment(messages: 200)) { pipeline in
             try await pipeline.killStagesUntilAllIsWritten()
             try await pipeline.waitUntilSettled()
             try await pipeline.checkBooks()
