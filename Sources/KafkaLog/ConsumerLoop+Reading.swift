@@ -60,8 +60,8 @@ extension ConsumerLoop {
         isBufferFull = isBufferFull ? !buffer.hasRoom : buffer.isFull
         guard assignment.phase == .started else { return }
         let wanted = reading.filter { shouldFetch($0.value) }
-        let stopping = reading.filter { $0.value.isFetching && ($0.value.needsSeek || wanted[$0.key] == nil) }.map(\.key)
-        pause(stopping)
+        let stopping = reading.filter { $0.value.isFetching && ($0.value.needsSeek || wanted[$0.key] == nil) }
+        pause(stopping.map(\.key))
         let starting = wanted.filter { reading[$0.key]?.isFetching == false }
         if starting.isEmpty || fetchRetryAt != nil { return }
         if starting.values.contains(where: \.isStranded) { return assignAll() }
@@ -74,15 +74,15 @@ extension ConsumerLoop {
 
     /// Assigns every started partition at its `next`. All are fetched anew.
     private func assignAll() {
+        // A pause outlives the assignment it was made in, and only the start that follows wakes the broker thread.
+        let list = RDKafkaPartitionList(reading.keys)
+        rd_kafka_resume_partitions(client.handle, list.pointer)
         assign(reading.mapValues(\.next))
         for partition in reading.keys {
             reading[partition]!.isStranded = reading[partition]!.isOutOfRange
             reading[partition]!.needsSeek = false
             reading[partition]!.isFetching = true
         }
-        // A pause outlives the assignment it was made in.
-        let list = RDKafkaPartitionList(reading.keys)
-        rd_kafka_resume_partitions(client.handle, list.pointer)
         pause(reading.filter { !shouldFetch($0.value) }.map(\.key))
     }
 
@@ -101,19 +101,23 @@ extension ConsumerLoop {
         for partition in partitions { reading[partition]!.isFetching = false }
     }
 
+    /// Resumes, then seeks: only a seek wakes the library's broker thread, which otherwise goes on when it next looks.
+    /// What it fetched in between is of an older version, which the library drops.
     private func resume(_ offsets: [TopicPartition: Offset]) {
         let list = RDKafkaPartitionList(at: offsets)
+        rd_kafka_resume_partitions(client.handle, list.pointer)
         _ = takeError(rd_kafka_seek_partitions(client.handle, list.pointer, 5_000))
-        var ready: [TopicPartition] = []
-        list.forEach { if $0.err == RD_KAFKA_RESP_ERR_NO_ERROR { ready.append($0.topicPartition) } }
-        for partition in ready {
-            reading[partition]!.needsSeek = false
+        var failed: [TopicPartition] = []
+        list.forEach { element in
+            let partition = element.topicPartition
+            let isDone = element.err == RD_KAFKA_RESP_ERR_NO_ERROR
+            if isDone { reading[partition]!.needsSeek = false } else { failed.append(partition) }
             reading[partition]!.isFetching = true
         }
-        let resumed = RDKafkaPartitionList(ready)
-        rd_kafka_resume_partitions(client.handle, resumed.pointer)
-        // The rest are between two assignments inside librdkafka: soon again.
-        if ready.count < offsets.count { fetchRetryAt = .now + .milliseconds(50) }
+        if failed.isEmpty { return }
+        // These are between two assignments inside librdkafka: soon again, and nothing from elsewhere until then.
+        pause(failed)
+        fetchRetryAt = .now + .milliseconds(50)
     }
 
     // MARK: What librdkafka tells
@@ -157,10 +161,7 @@ extension ConsumerLoop {
         guard fetchRetryAt == nil else { return }
         for partition in outOfRange {
             guard let requested = reading[partition]?.next else { continue }
-            var held = Watermarks(low: 0, high: 0)
-            let code = rd_kafka_query_watermark_offsets(
-                client.handle, partition.topic.name, partition.partition, &held.low, &held.high, 2_000)
-            guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            guard let held = try? client.watermarks(of: [partition], within: .seconds(2))[partition] else {
                 fetchRetryAt = .now + .milliseconds(200)
                 return
             }

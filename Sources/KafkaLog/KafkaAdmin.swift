@@ -51,18 +51,20 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         if partitions.isEmpty { return [:] }
         return try await ask { client throws(LogError) in
             try self.checkExistence(of: partitions, client)
-            return try self.watermarks(of: partitions, client)
+            return try client.watermarks(of: partitions, within: self.timeout)
         }
     }
 
-    func offsets(at time: Timestamp, of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Offset] {
+    func offsets(
+        at time: Timestamp, of partitions: [TopicPartition]
+    ) async throws(LogError) -> [TopicPartition: Offset] {
         if partitions.isEmpty { return [:] }
         return try await ask { client throws(LogError) in
             try self.checkExistence(of: partitions, client)
-            let found = try self.offsets(of: partitions, at: time.milliseconds, client)
+            let found = try client.offsets(of: partitions, at: time.milliseconds, within: self.timeout)
             if found.values.allSatisfy({ $0 >= 0 }) { return found }
             // Kafka answers -1 where no record is that young.
-            let held = try self.watermarks(of: partitions, client)
+            let held = try client.watermarks(of: partitions, within: self.timeout)
             return found.merging(held.mapValues(\.high)) { found, high in found >= 0 ? found : high }
         }
     }
@@ -98,35 +100,5 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         for partition in partitions where !(0..<(known[partition.topic] ?? 0)).contains(partition.partition) {
             throw LogError(.unknownTopic, "\(partition)")
         }
-    }
-
-    private func watermarks(
-        of partitions: [TopicPartition], _ client: RDKafkaClient
-    ) throws(LogError) -> [TopicPartition: Watermarks] {
-        let low = try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_BEGINNING), client)
-        let high = try offsets(of: partitions, at: Int64(RD_KAFKA_OFFSET_END), client)
-        return low.reduce(into: [:]) { all, entry in
-            all[entry.key] = Watermarks(low: entry.value, high: high[entry.key] ?? entry.value)
-        }
-    }
-
-    /// One request per broker, whatever the number of partitions. `time` may be librdkafka's -2 (begin) or -1 (end),
-    /// which it hands to the broker as they are (KIP-79).
-    private func offsets(
-        of partitions: [TopicPartition], at time: Int64, _ client: RDKafkaClient
-    ) throws(LogError) -> [TopicPartition: Offset] {
-        let list = RDKafkaPartitionList(at: Dictionary(partitions.map { ($0, time) }) { first, _ in first })
-        let code = rd_kafka_offsets_for_times(client.handle, list.pointer, timeoutMilliseconds)
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw code.error("offsets") }
-        var offsets: [TopicPartition: Offset] = [:]
-        var failure: LogError?
-        list.forEach { element in
-            offsets[element.topicPartition] = element.offset
-            if element.err != RD_KAFKA_RESP_ERR_NO_ERROR {
-                failure = element.err.error("offset of \(element.topicPartition)")
-            }
-        }
-        if let failure { throw failure }
-        return offsets
     }
 }

@@ -46,8 +46,11 @@ final class KafkaConsumer: Consumer {
         let loop = loop
         try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, LogError>, Never>) in
             loop.send { running in
-                guard let running else { return continuation.resume(returning: .failure(LogError(.closed, "consumer"))) }
-                running.addCommit(commits) { continuation.resume(returning: $0) }
+                if let running {
+                    running.addCommit(commits) { continuation.resume(returning: $0) }
+                } else {
+                    continuation.resume(returning: .failure(LogError(.closed, "consumer")))
+                }
             }
         }.get()
     }

@@ -162,8 +162,9 @@ extension KafkaProducer {
             complete(session.drainReports(waitMilliseconds: Int32(min(left, 60_000))))
         }
         state.withLock { $0 = .closed }
-        session.purge()
         repeat {
+            // Again each time: a call of `send` that began before may hand over after.
+            session.purge()
             complete(session.drainReports(waitMilliseconds: 100))
             if ContinuousClock.now >= deadline { resumeCloseWaiters() }
         } while session.outstanding > 0 || senders.load(ordering: .sequentiallyConsistent) > 0

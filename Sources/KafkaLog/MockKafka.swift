@@ -34,7 +34,8 @@ public final class MockKafka: @unchecked Sendable {
 
     /// Starts the brokers. Blocks for a moment.
     public init(brokers count: Int32 = 3) throws(LogError) {
-        let context = RDKafkaContext(logger: Logger(label: "millrace.kafka.mock", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let silent = Logger(label: "millrace.kafka.mock") { _ in SwiftLogNoOpLogHandler() }
+        let context = RDKafkaContext(logger: silent)
         client = try RDKafkaConfiguration([:], properties: [:], context: context).makeClient(RD_KAFKA_PRODUCER)
         guard let made = rd_kafka_mock_cluster_new(client.handle, count) else {
             throw LogError(.fatal, "mock cluster")

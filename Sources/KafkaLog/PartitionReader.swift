@@ -114,11 +114,9 @@ final class PartitionReader: @unchecked Sendable {
     }
 
     private func watermarks() throws(LogError) -> Watermarks {
-        var held = Watermarks(low: 0, high: 0)
-        let code = rd_kafka_query_watermark_offsets(
-            client.handle, partition.topic.name, partition.partition, &held.low, &held.high,
-            Int32(requestTimeout.milliseconds))
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw code.error("watermarks of \(partition)") }
+        guard let held = try client.watermarks(of: [partition], within: requestTimeout)[partition] else {
+            throw LogError(.unknownTopic, "\(partition)")
+        }
         return held
     }
 

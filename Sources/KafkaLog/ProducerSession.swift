@@ -70,7 +70,8 @@ final class ProducerSession: @unchecked Sendable {
 
     /// Gives up what is not acknowledged: reports follow.
     func purge() {
-        rd_kafka_purge(client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+        let all = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
+        rd_kafka_purge(client.handle, all | RD_KAFKA_PURGE_F_NON_BLOCKING)
     }
 
     private func settle(_ message: rd_kafka_message_t, into finished: inout [PendingSend]) {
