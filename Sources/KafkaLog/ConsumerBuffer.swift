@@ -60,6 +60,21 @@ final class ConsumerBuffer: Sendable {
         }
     }
 
+    /// Whether `.assigned` waits to be taken: until then its partitions are not the caller's.
+    var holdsAssignment: Bool { state.withLock { $0.events.contains(where: \.isAssignment) } }
+
+    /// Takes back an `.assigned` that nobody has seen. False when it has been taken.
+    func withdrawAssignment() -> Bool {
+        var isWithdrawn = false
+        update { state in
+            let index = state.events.firstIndex(where: \.isAssignment)
+            if let index { state.events.remove(at: index) }
+            isWithdrawn = index != nil
+            return []
+        }
+        return isWithdrawn
+    }
+
     func append(_ records: [StoredRecord]) {
         if records.isEmpty { return }
         update { state in
@@ -162,6 +177,12 @@ final class ConsumerBuffer: Sendable {
             state.chunks[partition]!.append(record, chunkSize: chunkSize)
         }
         state.bytes += cost(CollectionOfOne(record))
+    }
+}
+
+extension ConsumerEvent {
+    fileprivate var isAssignment: Bool {
+        if case .assigned = self { true } else { false }
     }
 }
 

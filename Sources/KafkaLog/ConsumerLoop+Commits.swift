@@ -13,7 +13,7 @@ extension ConsumerLoop {
     func sendCommits() {
         guard commitRetryAt == nil else { return }
         let isLost = rd_kafka_assignment_lost(client.handle) != 0
-        let owned = isLost || assignment.phase == .none ? [] : assignment.owned
+        let owned = isLost || buffer.holdsAssignment ? [] : ownedByMember.withLock { $0 }
         var answers: [() -> Void] = []
         if let request = commits.next(owned: owned, answers: &answers) {
             let list = RDKafkaPartitionList(request)

@@ -44,6 +44,7 @@ extension ConsumerLoop {
         switch assignment.phase {
         case .none, .lookingUp: return giveUpAssignment()
         case .revoking: break
+        case .offered where buffer.withdrawAssignment(): return giveUpAssignment()
         case .offered, .started:
             logger.info(
                 "partitions revoked",

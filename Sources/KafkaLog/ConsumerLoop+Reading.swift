@@ -8,23 +8,21 @@ import Logging
 /// the offset to go on from, because 2.0.2 goes on from positions of its own after pause and seek; and a record
 /// below the offset expected is stale and dropped.
 extension ConsumerLoop {
+    /// Partitions that have gone meanwhile are left alone here and below: the event that says so is on its way.
     func start(at positions: [TopicPartition: Offset]) throws(LogError) {
-        guard assignment.phase == .offered, assignment.owned.isSuperset(of: positions.keys) else {
-            throw LogError(.fenced, "partitions are not assigned to this member")
-        }
-        guard positions.count == assignment.owned.count else {
+        guard assignment.phase == .offered else { return }
+        guard assignment.owned.isSubset(of: positions.keys) else {
             throw LogError(.invalidConfiguration, "start must name every partition assigned")
         }
-        reading = positions.mapValues { ReadingPartition(next: $0) }
+        reading = positions.filter { assignment.owned.contains($0.key) }.mapValues { ReadingPartition(next: $0) }
         for partition in pausedEarly { reading[partition]?.isPaused = true }
         pausedEarly = []
         assignment.phase = .started
         assignAll()
     }
 
-    func setPaused(_ partitions: [TopicPartition], _ isPaused: Bool) throws(LogError) {
-        for partition in partitions {
-            guard assignment.owned.contains(partition) else { throw notOurs(partition) }
+    func setPaused(_ partitions: [TopicPartition], _ isPaused: Bool) {
+        for partition in partitions where assignment.owned.contains(partition) {
             guard reading[partition] != nil else {
                 if isPaused { pausedEarly.insert(partition) } else { pausedEarly.remove(partition) }
                 continue
@@ -36,7 +34,9 @@ extension ConsumerLoop {
     }
 
     func seek(_ partition: TopicPartition, to offset: Offset) throws(LogError) {
-        guard reading[partition] != nil else { throw notOurs(partition) }
+        guard reading[partition] != nil else {
+            throw LogError(.fenced, "\(partition) is not read by this member")
+        }
         buffer.discard([partition])
         move(partition, to: offset)
     }
@@ -46,10 +46,6 @@ extension ConsumerLoop {
         reading[partition]!.isOutOfRange = false
         reading[partition]!.needsSeek = true
         outOfRange.removeAll { $0 == partition }
-    }
-
-    private func notOurs(_ partition: TopicPartition) -> LogError {
-        LogError(.fenced, "\(partition) is not read by this member")
     }
 
     // MARK: Telling librdkafka

@@ -25,11 +25,11 @@ final class KafkaConsumer: Consumer {
     }
 
     func pause(_ partitions: [TopicPartition]) async throws(LogError) {
-        try await loop.perform { loop throws(LogError) in try loop.setPaused(partitions, true) }
+        try await loop.perform { loop in loop.setPaused(partitions, true) }
     }
 
     func resume(_ partitions: [TopicPartition]) async throws(LogError) {
-        try await loop.perform { loop throws(LogError) in try loop.setPaused(partitions, false) }
+        try await loop.perform { loop in loop.setPaused(partitions, false) }
     }
 
     func seek(_ partition: TopicPartition, to offset: Offset) async throws(LogError) {
@@ -62,13 +62,20 @@ final class KafkaConsumer: Consumer {
     }
 
     func release(_ partitions: [TopicPartition]) async throws(LogError) {
-        try await loop.perform { loop in loop.release(partitions) }
+        await withCheckedContinuation { continuation in
+            loop.send { loop in
+                // A closed consumer has given up all.
+                loop?.release(partitions)
+                continuation.resume()
+            }
+        }
     }
 
     func close() async { await loop.close() }
 
     private func checkOwned(_ partitions: some Sequence<TopicPartition>) throws(LogError) {
-        let owned = loop.ownedByMember.withLock { $0 }
+        // An assignment that the caller has not seen yet is none of his doing.
+        let owned = loop.buffer.holdsAssignment ? [] : loop.ownedByMember.withLock { $0 }
         if let foreign = partitions.first(where: { !owned.contains($0) }) {
             throw LogError(.fenced, "\(foreign) is not owned by this member")
         }

@@ -19,8 +19,8 @@ public final class KafkaLog: Log {
     private let kafkaProducer: KafkaProducer
     private let kafkaAdmin: KafkaAdmin
     private let makers = DispatchQueue(label: "kafka-open")
-    /// What `close` has to close; nil afterwards.
-    private let opened = Mutex<[any Closeable]?>([])
+    /// What `close` has to close, as far as it is still there; nil afterwards.
+    private let opened = Mutex<[WeakCloseable]?>([])
 
     public var producer: any Producer { kafkaProducer }
     public var admin: any Admin { kafkaAdmin }
@@ -68,7 +68,7 @@ public final class KafkaLog: Log {
     public func close() async {
         let all = opened.withLock { opened in
             defer { opened = nil }
-            return opened ?? []
+            return opened?.compactMap(\.value) ?? []
         }
         await withTaskGroup(of: Void.self) { group in
             for one in all { group.addTask { await one.close() } }
@@ -79,7 +79,8 @@ public final class KafkaLog: Log {
 
     private func register(_ one: any Closeable) async throws(LogError) {
         let isOpen = opened.withLock { opened in
-            opened?.append(one)
+            opened?.removeAll { $0.value == nil }
+            opened?.append(WeakCloseable(value: one))
             return opened != nil
         }
         if isOpen { return }
@@ -89,8 +90,11 @@ public final class KafkaLog: Log {
 }
 
 /// A consumer or a reader of the log.
-private protocol Closeable: Sendable {
+private protocol Closeable: AnyObject, Sendable {
     func close() async
+}
+private struct WeakCloseable: Sendable {
+    weak let value: (any Closeable)?
 }
 extension KafkaConsumer: Closeable {}
 extension KafkaReader: Closeable {}

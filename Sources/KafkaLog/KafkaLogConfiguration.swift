@@ -18,6 +18,7 @@ public struct KafkaLogConfiguration: Sendable {
     /// properties replaces it.
     public var maxRecordBytes: Int = 8 << 20
     /// How long revoked partitions stay ours while work in flight is finished and committed; then they are `.lost`.
+    /// Keep it below the session time-out: the group waits meanwhile.
     public var revocationGrace: Duration = .seconds(8)
     /// How long a commit is tried again while the coordinator is away; then `.unavailable`.
     public var commitTimeout: Duration = .seconds(30)

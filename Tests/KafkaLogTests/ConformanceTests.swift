@@ -7,47 +7,61 @@ import Testing
 /// The suite that holds both logs to the same behaviour, here on Kafka: on librdkafka's mock brokers over TCP, each case
 /// on brokers of its own, or on the real brokers that `MILLRACE_TEST_KAFKA=host:port,…` names.
 @Suite struct ConformanceTests {
-    @Test(.timeLimit(.minutes(5)), arguments: ConformanceCase.allCases)
+    @Test(.timeLimit(.minutes(5)), arguments: KafkaSubject.toBeTested.cases)
     func conforms(_ promise: ConformanceCase) async throws {
-        let subject = try KafkaSubject()
-        if let reason = subject.skips[promise] { try Test.cancel("\(subject.name): \(reason)") }
-        try await promise.run(on: subject)
+        try await Self.turnstile.pass { try await promise.run(on: try KafkaSubject.make()) }
     }
 
-    @Test func onARealKafkaOnlySweepsMayBeSkipped() {
-        let real = KafkaSubject(bootstrap: "localhost:9092")
-        #expect(Set(real.skips.keys).isSubset(of: KafkaSubject.sweeps))
+    /// Shows in the tests' output what is not tested, and why.
+    @Test(arguments: KafkaSubject.toBeTested.skips.map(Skip.init))
+    func skips(_ skip: Skip) {
+        #expect(KafkaSubject.realBrokers == nil || KafkaSubject.sweeps.contains(skip.promise))
     }
+
+    struct Skip: Sendable, CustomTestStringConvertible {
+        let promise: ConformanceCase
+        let reason: String
+        var testDescription: String { "\(promise.rawValue), skipped: \(reason)" }
+    }
+
+    /// A mock cluster has three brokers, and each client a thread for each of them.
+    private static let turnstile = Turnstile(limit: 8)
 }
 
 struct KafkaSubject: ConformanceSubject {
+    static let realBrokers = ProcessInfo.processInfo.environment["MILLRACE_TEST_KAFKA"]
+    /// For its list of cases: no client is opened on it.
+    static let toBeTested = KafkaSubject(bootstrap: realBrokers ?? "", kind: realBrokers == nil ? .mock : .real)
+
+    enum Kind: String, Sendable, Codable { case mock, real }
+
     private let bootstrap: String
-    /// Nil for a real Kafka, and in processes that use another one's mock.
-    private let mock: MockKafka?
+    private let kind: Kind
+    private var mock: MockKafka?
 
-    init() throws {
-        if let servers = ProcessInfo.processInfo.environment["MILLRACE_TEST_KAFKA"] {
-            self.init(bootstrap: servers)
-        } else {
-            let mock = try MockKafka()
-            self.init(bootstrap: mock.bootstrap, mock: mock)
-        }
-    }
-
-    init(bootstrap: String, mock: MockKafka? = nil) {
+    init(bootstrap: String, kind: Kind) {
         self.bootstrap = bootstrap
-        self.mock = mock
+        self.kind = kind
     }
 
-    var name: String { mock == nil ? "Kafka" : "Mock of Kafka" }
+    /// The brokers of one case.
+    static func make() throws -> KafkaSubject {
+        if let realBrokers { return KafkaSubject(bootstrap: realBrokers, kind: .real) }
+        let mock = try MockKafka()
+        var subject = KafkaSubject(bootstrap: mock.bootstrap, kind: .mock)
+        subject.mock = mock
+        return subject
+    }
+
+    var name: String { kind == .real ? "Kafka" : "mock of Kafka" }
 
     /// A real broker takes no less than 6 s (`group.min.session.timeout.ms`).
-    var sessionTimeout: Duration { mock == nil ? .seconds(6) : .seconds(3) }
+    var sessionTimeout: Duration { kind == .real ? .seconds(6) : .seconds(3) }
 
     func open(queueBytes: Int?) async throws -> any Log {
         var configuration = KafkaLogConfiguration()
         // The mock has no early wake-up: a fetch at the end waits in full.
-        if mock != nil { configuration.properties["fetch.wait.max.ms"] = "10" }
+        if kind == .mock { configuration.properties["fetch.wait.max.ms"] = "10" }
         configuration.replicationFactor = min(3, bootstrap.split(separator: ",").count)
         configuration.revocationGrace = .seconds(3)
         // librdkafka tells of each property that one of its clients has no use for.
@@ -70,14 +84,16 @@ struct KafkaSubject: ConformanceSubject {
         switch part.ending {
         case .killed:
             await #expect(processExitsWith: .signal(SIGKILL)) {
-                [servers = bootstrap as String, part = part as ProcessPart] in
-                try await part.play(on: try await KafkaSubject(bootstrap: servers).open(queueBytes: nil))
+                [servers = bootstrap as String, kind = kind as Kind, part = part as ProcessPart] in
+                let subject = KafkaSubject(bootstrap: servers, kind: kind)
+                try await part.play(on: try await subject.open(queueBytes: nil))
                 OtherProcess.killSelf()
             }
         case .comesBackStale:
             await #expect(processExitsWith: .success) {
-                [servers = bootstrap as String, part = part as ProcessPart] in
-                try await part.play(on: try await KafkaSubject(bootstrap: servers).open(queueBytes: nil))
+                [servers = bootstrap as String, kind = kind as Kind, part = part as ProcessPart] in
+                let subject = KafkaSubject(bootstrap: servers, kind: kind)
+                try await part.play(on: try await subject.open(queueBytes: nil))
             }
         }
     }
@@ -88,7 +104,7 @@ extension KafkaSubject {
         .aTopicKeepsItsSize, .aTopicKeepsItsAge, .compactionKeepsTheNewestOfEachKey, .tombstonesGoWhenTheirAgeIsReached,
     ]
 
-    var skips: [ConformanceCase: String] { mock == nil ? Self.skippedOnRealBrokers : Self.skippedOnMock }
+    var skips: [ConformanceCase: String] { kind == .real ? Self.skippedOnRealBrokers : Self.skippedOnMock }
 
     /// With a broker's defaults a segment is a week old, or 1 GiB large, before anything of it is swept. Set
     /// `MILLRACE_TEST_KAFKA_SWEEPS=1` where the brokers sweep within seconds: `log.roll.ms=1000`,

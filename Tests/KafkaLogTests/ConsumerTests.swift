@@ -25,7 +25,6 @@ import Testing
         let member = try await on.log.member("g", ["t"])
         guard case .assigned = try await member.nextEvent() else { return }
         #expect(await code { try await member.start(at: [t0: 0]) } == .invalidConfiguration)
-        #expect(await code { try await member.start(at: [t0: 0, TopicPartition("u", 0): 0]) } == .fenced)
         try await member.start(at: [t0: 0, TopicPartition("t", 1): 0])
         await on.log.close()
     }
