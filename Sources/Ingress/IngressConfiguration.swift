@@ -4,10 +4,13 @@ import WhatsApp
 public struct IngressChannel: Sendable {
     public var identity: ChannelIdentity
     public var authentication: WebhookAuthentication
+    /// Bodies may speak for the channel's own number only, see `WebhookSplitter`.
+    public var isBound: Bool
 
-    public init(identity: ChannelIdentity, authentication: WebhookAuthentication) {
+    public init(identity: ChannelIdentity, authentication: WebhookAuthentication, isBound: Bool = false) {
         self.identity = identity
         self.authentication = authentication
+        self.isBound = isBound
     }
 }
 

@@ -6,7 +6,7 @@ final class Route: Sendable {
     let authenticator: Authenticator
 
     init(_ channel: IngressChannel, _ topics: Topics) {
-        splitter = WebhookSplitter(channel: channel.identity, topics: topics)
+        splitter = WebhookSplitter(channel: channel.identity, topics: topics, isBound: channel.isBound)
         authenticator = Authenticator([channel.authentication])
     }
 }

@@ -16,6 +16,8 @@ public struct Channel: Sendable, Hashable {
     /// Nil for a channel that only receives.
     public var apiKey: Secret?
     public var baseURL: String
+    /// Webhooks may speak for this number only: for installations that several tenants share.
+    public var isBound: Bool
     /// True for the one that answers at `/webhooks`, without a name in the path.
     public var isAccount: Bool
 }
@@ -28,6 +30,7 @@ public struct Channel: Sendable, Hashable {
 ///         phone_number_id: "700100200300501"
 ///         waba_id: "900100200300401"
 ///         display_phone_number: "15550009001"
+///         bound: true                      # bodies that name another number are kept on `other` only
 ///         webhook:
 ///           basic: { user: testuser, password_file: /run/secrets/main-webhook }
 ///         api_key_file: /run/secrets/main-d360-key
@@ -89,6 +92,7 @@ private struct ChannelsFile: Decodable {
         var phone_number_id: String?
         var waba_id: String?
         var display_phone_number: String?
+        var bound: Bool?
         var webhook: Webhook
         var api_key: String?
         var api_key_env: String?
@@ -123,6 +127,9 @@ extension ChannelsFile.Entry {
         guard let kind = Hosting(rawValue: hosting ?? Hosting.cloud.rawValue) else {
             throw SettingError("\(place).hosting", "must be cloud or on-premise")
         }
+        if bound == true, phone_number_id == nil {
+            throw SettingError("\(place).bound", "needs phone_number_id")
+        }
         let base = base_url ?? (kind == .cloud ? "https://waba-v2.360dialog.io" : "https://waba.360dialog.io")
         guard base.hasPrefix("https://") || base.hasPrefix("http://"), !base.hasSuffix("/") else {
             throw SettingError("\(place).base_url", "must begin with https:// (or http://) and not end with /")
@@ -133,7 +140,7 @@ extension ChannelsFile.Entry {
                 name: name, hosting: kind, wabaID: waba_id, phoneNumberID: phone_number_id,
                 displayPhoneNumber: display_phone_number),
             webhookProof: try proof(at: "\(place).webhook", environment), apiKey: key, baseURL: base,
-            isAccount: isAccount)
+            isBound: bound ?? false, isAccount: isAccount)
     }
 
     private func proof(at place: String, _ environment: [String: String]) throws -> Channel.WebhookProof {

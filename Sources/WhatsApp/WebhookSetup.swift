@@ -4,6 +4,7 @@ import EventLog
 /// share it at the price of one reference.
 final class WebhookSetup: Sendable {
     let hosting: Hosting
+    let isBound: Bool
     let name: ArraySlice<UInt8>
     /// Names in place of those that a body lacks.
     let names: WebhookOrigin.Names
@@ -11,7 +12,8 @@ final class WebhookSetup: Sendable {
     let business: ArraySlice<UInt8>
     let topics: Topics
 
-    init(_ channel: ChannelIdentity, _ topics: Topics) {
+    init(_ channel: ChannelIdentity, _ topics: Topics, isBound: Bool) {
+        self.isBound = isBound
         func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { ArraySlice($0.utf8) } }
         hosting = channel.hosting
         name = ArraySlice(channel.name.utf8)

@@ -16,8 +16,9 @@ import EventLog
 /// | error | an object | phone number id | hash, see `contentID` |
 /// | other | – | phone number id or WABA id | partner event's `id`; else hash, see `contentID` |
 ///
-/// A channel with a `phoneNumberID` is bound to it: what a body says about another number is kept on `other` and never
-/// becomes a message or status, so that the credentials of one tenant cannot write into another's conversations.
+/// A bound channel speaks for its own number (or account) alone: what a body says about another one is kept on `other`
+/// and never becomes a message or status, so that the credentials of one tenant cannot write into another's
+/// conversations. A channel that is not bound takes every number of its bodies, as an account-level webhook must.
 public struct WebhookSplitter: Sendable {
     /// Records of one body at most; the platform promises 1,000 items. A body with more is kept whole.
     public static let maxRecords = 50_000
@@ -36,8 +37,12 @@ public struct WebhookSplitter: Sendable {
 
     /// A splitter for one channel, to be kept: it prepares what all its records have in common.
     ///
-    /// - Parameter channel: what the URL or the credentials stand for.
-    public init(channel: ChannelIdentity, topics: Topics) { setup = WebhookSetup(channel, topics) }
+    /// - Parameters:
+    ///   - channel: what the URL or the credentials stand for.
+    ///   - isBound: whether bodies may speak for that channel's `phoneNumberID` only.
+    public init(channel: ChannelIdentity, topics: Topics, isBound: Bool = false) {
+        setup = WebhookSetup(channel, topics, isBound: isBound)
+    }
 
     /// The records of `body`, ready to be produced together.
     ///

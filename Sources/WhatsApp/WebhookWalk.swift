@@ -161,7 +161,7 @@ struct WebhookWalk {
     /// Whether the body speaks for somebody whom this channel does not stand for. The number decides where it is named;
     /// the account only counts for events of the account.
     private func foreign(_ origin: WebhookOrigin) -> UnreadReason? {
-        guard let own = setup.names.phoneNumberID else { return nil }
+        guard setup.isBound, let own = setup.names.phoneNumberID else { return nil }
         if let named = origin.named.phoneNumberID { return named == own ? nil : .foreignPhoneNumberID }
         guard origin.isAccountLevel, let account = setup.names.wabaID, let named = origin.named.wabaID else {
             return nil

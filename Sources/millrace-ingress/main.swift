@@ -39,6 +39,6 @@ extension IngressChannel {
             case .basic(let user, let password): .basic(user: user, password: password.value)
             case .header(let name, let value): .header(name: name, value: value.value)
             }
-        self.init(identity: channel.identity, authentication: authentication)
+        self.init(identity: channel.identity, authentication: authentication, isBound: channel.isBound)
     }
 }

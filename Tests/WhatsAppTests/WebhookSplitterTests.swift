@@ -255,21 +255,25 @@ import Testing
 
     // MARK: Tenants
 
-    @Test func aNumberLevelChannelSpeaksForItsNumberOnly() throws {
+    @Test func aBoundChannelSpeaksForItsNumberOnly() throws {
         let own = ChannelIdentity(name: "shop", hosting: .cloud, wabaID: "9001", phoneNumberID: "7001")
+        let splitter = WebhookSplitter(channel: own, topics: Self.topics, isBound: true)
+        func bound(_ body: String) throws -> [Record] {
+            try splitter.split(Array(body.utf8), receivedAt: Self.arrival)
+        }
         let inside = #""messages":[{"id":"a","from":"1"}],"statuses":[{"id":"b","status":"read","recipient_id":"1"}]"#
-        #expect(try Self.split(Self.cloud(inside), own).map(\.topic) == [Self.topics.messages, Self.topics.statuses])
-        #expect(try Self.split(Self.cloud(inside, waba: "0"), own).count == 2)
-        let foreign = try Self.split(Self.cloud(inside, phone: "7002"), own)
+        #expect(try bound(Self.cloud(inside)).map(\.topic) == [Self.topics.messages, Self.topics.statuses])
+        #expect(try bound(Self.cloud(inside, waba: "0")).count == 2)
+        let foreign = try bound(Self.cloud(inside, phone: "7002"))
         #expect(foreign.map(\.topic) == [Self.topics.other])
         #expect(try Self.value(foreign[0])["reason"]?.string == "foreign_phone_number_id")
         #expect(try Self.value(foreign[0])["channel"]?["phone_number_id"]?.string == "7002")
         #expect(try Self.value(foreign[0])["value"]?["messages"]?.elements.count == 1)
-        // An account-level channel takes every number of its bodies.
-        #expect(try Self.split(Self.cloud(inside, phone: "7002")).count == 2)
+        // Any other channel takes every number of its bodies.
+        #expect(try Self.split(Self.cloud(inside, phone: "7002"), own).count == 2)
         // Events of another account are marked as well.
         let event = Self.cloud(#""event":"DISABLED""#, waba: "9002", phone: nil, field: "account_update")
-        #expect(try Self.value(Self.split(event, own)[0])["reason"]?.string == "foreign_waba_id")
+        #expect(try Self.value(bound(event)[0])["reason"]?.string == "foreign_waba_id")
         #expect(try Self.value(Self.split(event)[0])["reason"] == nil)
     }
 
