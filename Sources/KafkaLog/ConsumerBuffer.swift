@@ -133,6 +133,8 @@ final class ConsumerBuffer: Sendable {
     func finish(_ outcome: Outcome) {
         update { state in
             if state.end == nil { state.end = outcome }
+            state.events = []
+            state.order = []
             return []
         }
     }

@@ -110,6 +110,8 @@ extension KafkaProducer {
                 guard let next = replace(session, notBefore: born + .seconds(1)) else { continue }
                 session = next
                 born = ContinuousClock.now
+                // Whoever was refused just before the change has woken the dead session.
+                complete([])
             }
         }
     }

@@ -7,7 +7,9 @@ import Logging
 ///
 /// It is not Kafka: a partition keeps 5 MB or 100,000 records; topics are created by being asked about, with 4
 /// partitions; there is no CreateTopics, no compaction, no listing of groups; OffsetsForTimes answers "end"; a group
-/// that has had members takes no commits from outside; a rebalance waits for the session time-out less a second.
+/// that has had members takes no commits from outside, and no member's commits while it rebalances; a rebalance waits
+/// for the session time-out less a second, the first one for 3 s. A member whose session time-out is not above those
+/// 3 s may be thrown out while it waits, and is then never answered: use 4 s.
 ///
 /// The cluster and its client are used through librdkafka's own locks, which is why the object may cross threads.
 public final class MockKafka: @unchecked Sendable {
@@ -45,7 +47,14 @@ public final class MockKafka: @unchecked Sendable {
         bootstrap = String(cString: rd_kafka_mock_cluster_bootstraps(made))
     }
 
-    deinit { rd_kafka_mock_cluster_destroy(cluster) }
+    deinit {
+        // Owned by the new thread from here on: this object is gone. The brokers end before their client does.
+        nonisolated(unsafe) let cluster = cluster
+        let client = client
+        BlockingThread.start("kafka-destroy") {
+            withExtendedLifetime(client) { rd_kafka_mock_cluster_destroy(cluster) }
+        }
+    }
 
     /// Makes a topic. Needed before `createTopics` of any count but 4.
     public func createTopic(_ topic: Topic, partitions: Int32, replicas: Int32 = 1) throws(LogError) {

@@ -102,6 +102,7 @@ struct KafkaSubject: ConformanceSubject {
 extension KafkaSubject {
     static let sweeps: Set<ConformanceCase> = [
         .aTopicKeepsItsSize, .aTopicKeepsItsAge, .compactionKeepsTheNewestOfEachKey, .tombstonesGoWhenTheirAgeIsReached,
+        .aConsumerThatIsNotReadHoldsNoMoreThanItsBound,
     ]
 
     var skips: [ConformanceCase: String] { kind == .real ? Self.skippedOnRealBrokers : Self.skippedOnMock }

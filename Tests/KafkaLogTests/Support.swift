@@ -35,7 +35,7 @@ extension Log {
     ) async throws -> any Consumer {
         try await consumer(
             ConsumerConfiguration(
-                group: group, topics: topics, sessionTimeout: .seconds(3), maxBufferedBytes: maxBufferedBytes,
+                group: group, topics: topics, sessionTimeout: .seconds(4), maxBufferedBytes: maxBufferedBytes,
                 maxBatchRecords: maxBatchRecords))
     }
 }

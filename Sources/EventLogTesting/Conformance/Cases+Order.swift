@@ -104,7 +104,7 @@ enum OrderCases {
         try requireEqual(values.last, sends, "the last value")
     }
 
-    static func aConsumerThatIsNotReadStaysBoundedAndAMember(_ scene: Scene) async throws {
+    static func aConsumerThatIsNotReadRemainsAMember(_ scene: Scene) async throws {
         let log = try await scene.open()
         let topic = try await scene.topic()
         let partition = TopicPartition(topic, 0)
@@ -127,6 +127,32 @@ enum OrderCases {
             try require(batch.count <= 5, "a batch of \(batch.count) where 5 is the bound")
         }
         try requireEqual(member.state.offsets(partition), Array(0..<Offset(count)), "offsets")
+    }
+
+    /// What a consumer holds fetched ahead shows when the log drops the records behind its back: those it still gives.
+    static func aConsumerThatIsNotReadHoldsNoMoreThanItsBound(_ scene: Scene) async throws {
+        let (size, bound) = (300 << 10, 512 << 10)
+        let log = try await scene.open()
+        let topic = try await scene.topic(retention: Retention(bytesPerPartition: 3 << 20))
+        let partition = TopicPartition(topic, 0)
+        let member = try await scene.member(log, [topic]) {
+            $0.maxBufferedBytes = bound
+            $0.maxBatchRecords = 1
+        }
+        try await log.produce(numbered(0..<1, for: topic, padding: size))
+        try await member.step(until: "the first record") { !$0.records.isEmpty }
+        for number in 1..<40 { try await log.produce(numbered(number..<number + 1, for: topic, padding: size)) }
+        try await eventually("the oldest records go") {
+            try await scene.subject.sweep()
+            return try await scene.watermarks(log, partition).low > 15
+        }
+        let held = try await scene.watermarks(log, partition)
+        try await member.step(until: "the end of what it holds") { !$0.outOfRange.isEmpty }
+        let ahead = member.state.records.count - 1
+        try require(
+            ahead * size <= bound + size, "\(ahead) records of \(size) bytes were fetched ahead, the bound is \(bound)")
+        try await member.consumer.seek(partition, to: held.low)
+        try await member.step(until: "the rest") { $0.records.last?.offset == 39 }
     }
 
     /// Each key's values must be 1, 2, 3, … up to its count, in this order.

@@ -20,7 +20,8 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
     case sendsOfOneThreadKeepTheirOrder
     case concurrentProducersKeepTheirOrder
     case aFullQueueSaysSoAndRecovers
-    case aConsumerThatIsNotReadStaysBoundedAndAMember
+    case aConsumerThatIsNotReadRemainsAMember
+    case aConsumerThatIsNotReadHoldsNoMoreThanItsBound
 
     // Reading
     case recordsAreReadByOffset
@@ -111,7 +112,9 @@ public enum ConformanceCase: String, CaseIterable, Sendable {
         case .sendsOfOneThreadKeepTheirOrder: OrderCases.sendsOfOneThreadKeepTheirOrder
         case .concurrentProducersKeepTheirOrder: OrderCases.concurrentProducersKeepTheirOrder
         case .aFullQueueSaysSoAndRecovers: OrderCases.aFullQueueSaysSoAndRecovers
-        case .aConsumerThatIsNotReadStaysBoundedAndAMember: OrderCases.aConsumerThatIsNotReadStaysBoundedAndAMember
+        case .aConsumerThatIsNotReadRemainsAMember: OrderCases.aConsumerThatIsNotReadRemainsAMember
+        case .aConsumerThatIsNotReadHoldsNoMoreThanItsBound:
+            OrderCases.aConsumerThatIsNotReadHoldsNoMoreThanItsBound
         case .recordsAreReadByOffset: ReadingCases.recordsAreReadByOffset
         case .theEndIsReadableAndBeyondItIsNot: ReadingCases.theEndIsReadableAndBeyondItIsNot
         case .aReaderAtTheEndWaitsForTheNextRecord: ReadingCases.aReaderAtTheEndWaitsForTheNextRecord
