@@ -33,18 +33,25 @@ struct Authenticator: Sendable {
         return accepted
     }
 
+    /// Blanks and tabs around a header's value are no part of it (RFC 9110, 5.5).
+    private static func trimmed(_ value: some StringProtocol) -> ArraySlice<UInt8> {
+        func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        var bytes = ArraySlice(value.utf8).drop(while: isBlank)
+        while let last = bytes.last, isBlank(last) { bytes.removeLast() }
+        return bytes
+    }
+
     private static func matches(_ credential: Credential, _ head: RequestHead) -> Bool {
         switch credential {
         case .anybody:
             return true
         case .header(let name, let expected):
-            return head.header(name).map { constantTimeEquals($0.utf8, expected) } ?? false
+            return head.header(name).map { constantTimeEquals(Self.trimmed($0), expected) } ?? false
         case .basic(let expected):
             guard let value = head.header("authorization"), let space = value.utf8.firstIndex(of: UInt8(ascii: " ")),
                 value[..<space].isSameToken(as: "basic")
             else { return false }
-            let token = value.utf8[space...].drop { $0 == UInt8(ascii: " ") }
-            return constantTimeEquals(token, expected)
+            return constantTimeEquals(Self.trimmed(value[space...]), expected)
         }
     }
 }

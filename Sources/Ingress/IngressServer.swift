@@ -42,6 +42,12 @@ public final class IngressServer: Service {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: core.configuration.eventLoopCount)
         do {
             try await serve(on: group)
+        } catch let error as IOError {
+            let place = "\(core.configuration.host):\(core.configuration.port)"
+            let readable = IngressConfigurationError("cannot listen on \(place): \(error)")
+            bound.resolve(.failure(readable))
+            try? await group.shutdownGracefully()
+            throw readable
         } catch {
             bound.resolve(.failure(error))
             try? await group.shutdownGracefully()

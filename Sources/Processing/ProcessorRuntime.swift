@@ -45,8 +45,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     }
 
     public func run() async throws {
-        try await context.persist(at: "topics") { try await checkTopics() }
-        let consumer = try await context.persist(at: "join") { try await log.consumer(membership) }
+        guard let consumer = try await join() else { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.follow(consumer) }
             group.addTask { await self.leaveWhenAsked(consumer) }
@@ -54,6 +53,18 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
             try await group.next()
         }
         if let failure = session.withLock(\.failure) { throw failure }
+    }
+
+    /// Tries until the log answers; nil when the process is told to stop before that.
+    private func join() async throws -> (any Consumer)? {
+        do {
+            return try await cancelWhenGracefulShutdown {
+                try await self.context.persist(at: "topics") { try await self.checkTopics() }
+                return try await self.context.persist(at: "join") { try await self.log.consumer(self.membership) }
+            }
+        } catch is CancellationError {
+            return nil
+        }
     }
 
     private var membership: ConsumerConfiguration {

@@ -30,7 +30,7 @@ struct RuntimeContext<C: Clock>: Sendable where C.Duration == Duration {
             } catch {
                 guard isPassing(error) else { throw error }
                 failures += 1
-                logger.info(
+                logger.warning(
                     "step failed and will be repeated",
                     metadata: [LogKey.step: "\(step)", LogKey.error: "\(error)", LogKey.attempt: "\(failures)"])
                 try await clock.sleep(for: Self.backoff.delay(afterAttempts: failures, using: &random))

@@ -62,6 +62,7 @@ public struct Channels: Sendable {
 
     public init(yaml: String, environment: [String: String] = [:]) throws {
         let file: ChannelsFile
+        if let root = try? Yams.load(yaml: yaml) { try ChannelsFile.checkKeys(of: root) }
         do {
             file = try YAMLDecoder().decode(ChannelsFile.self, from: yaml)
         } catch let error as DecodingError {
@@ -86,6 +87,38 @@ public struct Channels: Sendable {
 private struct ChannelsFile: Decodable {
     var channels: [String: Entry]?
     var account: Entry?
+
+    /// The decoder passes over what it does not know; a misspelt key must not silently become a default.
+    static func checkKeys(of root: Any) throws(SettingError) {
+        let root = try members(of: root, at: "", known: ["channels", "account"])
+        var entries = (root["channels"] as? [String: Any] ?? [:]).map { (place: "channels.\($0.key)", value: $0.value) }
+        if let account = root["account"] { entries.append((place: "account", value: account)) }
+        for (place, value) in entries {
+            let entry = try members(of: value, at: place, known: entryKeys)
+            let proof = try members(of: entry["webhook"], at: place + ".webhook", known: ["basic", "header"])
+            _ = try members(
+                of: proof["basic"], at: place + ".webhook.basic",
+                known: ["user", "password", "password_env", "password_file"])
+            _ = try members(
+                of: proof["header"], at: place + ".webhook.header", known: ["name", "value", "value_env", "value_file"])
+        }
+    }
+
+    private static let entryKeys: Set<String> = [
+        "hosting", "phone_number_id", "waba_id", "display_phone_number", "bound", "webhook", "api_key", "api_key_env",
+        "api_key_file", "base_url",
+    ]
+
+    private static func members(
+        of value: Any?, at place: String, known: Set<String>
+    ) throws(SettingError) -> [String: Any] {
+        let members = value as? [String: Any] ?? [:]
+        if let stranger = members.keys.filter({ !known.contains($0) }).min() {
+            let path = place.isEmpty ? stranger : "\(place).\(stranger)"
+            throw SettingError(path, "is not known; known are \(known.sorted().joined(separator: ", "))")
+        }
+        return members
+    }
 
     struct Entry: Decodable {
         var hosting: String?

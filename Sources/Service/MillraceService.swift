@@ -75,6 +75,9 @@ public enum MillraceService {
         } catch let error as LogError {
             StandardError.write(line: "\(name): \(error)")
             exit(1)
+        } catch let error as any ReadableError {
+            StandardError.write(line: "\(name): \(error)")
+            exit(1)
         } catch {
             // The type alone: an arbitrary error's text may quote a payload.
             StandardError.write(line: "\(name): stopped by \(type(of: error))")

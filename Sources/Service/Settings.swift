@@ -43,7 +43,10 @@ public struct Settings: Sendable {
             EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "millrace")
         ]
         if let path = environment["MILLRACE_CONFIG"] {
-            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)))
+            guard let file = try? await FileProvider<YAMLSnapshot>(filePath: FilePath(path)) else {
+                throw SettingError("MILLRACE_CONFIG", "names a file that cannot be read as YAML")
+            }
+            providers.append(file)
         }
         return try Settings(reader: ConfigReader(providers: providers), environment: environment)
     }

@@ -14,23 +14,25 @@ import Service
 // | MILLRACE_INGRESS_MAX_CONNECTIONS | 4096 | more wait in the kernel's backlog |
 await MillraceService.main(named: "millrace-ingress") { host in
     let channels = try host.channels().all
-    let reader = host.settings.reader.scoped(to: "ingress")
+    let reader = host.settings.reader
     var configuration = IngressConfiguration(
         channels: channels.filter { !$0.isAccount }.map(IngressChannel.init),
         account: channels.first(where: \.isAccount).map(IngressChannel.init))
-    configuration.host = reader.string(forKey: "host", default: configuration.host)
-    configuration.port = try reader.int("port", default: configuration.port, in: 0...65_535)
-    configuration.ackDeadline = .milliseconds(try reader.int("deadlineMs", default: 3_000, in: 50...4_500))
-    configuration.maxBodyBytes = try reader.int("maxBodyBytes", default: configuration.maxBodyBytes, in: 1_024...(7 << 20))
+    configuration.host = reader.string(forKey: "ingress.host", default: configuration.host)
+    configuration.port = try reader.int("ingress.port", default: configuration.port, in: 0...65_535)
+    configuration.ackDeadline = .milliseconds(try reader.int("ingress.deadlineMs", default: 3_000, in: 50...4_500))
+    configuration.maxBodyBytes = try reader.int("ingress.maxBodyBytes", default: configuration.maxBodyBytes, in: 1_024...(7 << 20))
     configuration.maxInFlightBytes = try reader.int(
-        "maxInFlightBytes", default: configuration.maxInFlightBytes, in: (1 << 20)...(8 << 30))
+        "ingress.maxInFlightBytes", default: configuration.maxInFlightBytes, in: (1 << 20)...(8 << 30))
     configuration.maxConnections = try reader.int(
-        "maxConnections", default: configuration.maxConnections, in: 1...1_000_000)
+        "ingress.maxConnections", default: configuration.maxConnections, in: 1...1_000_000)
     let server = try IngressServer(
         configuration: configuration, producer: host.log.producer, topics: host.settings.topics, logger: host.logger,
         now: { Timestamp.now })
     return [server]
 }
+
+extension IngressConfigurationError: ReadableError {}
 
 extension IngressChannel {
     init(_ channel: Channel) {

@@ -31,9 +31,14 @@ func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
             throw error
         }
         await log.close()
+    } catch let error as LogError where error.code == .unknownTopic {
+        StandardError.write(line: "millrace: the log has no topic \(error.detail) yet; `millrace topics create` makes it")
+        throw ExitCode(1)
     } catch let error as LogError {
-        throw ValidationError("\(error)")
+        StandardError.write(line: "millrace: \(error)")
+        throw ExitCode(1)
     } catch let error as SettingError {
-        throw ValidationError("\(error)")
+        StandardError.write(line: "millrace: \(error)")
+        throw ExitCode(78)
     }
 }

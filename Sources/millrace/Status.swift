@@ -1,6 +1,7 @@
 import ArgumentParser
 import EventLog
 import Foundation
+import Service
 import WhatsApp
 
 /// `millrace status <message id>`: what became of one sent message.
@@ -21,7 +22,8 @@ struct Status: AsyncParsableCommand {
             var newest: StoredRecord?
             try await Scan(log: log).forEachRecord(of: [home]) { if $0.key == key { newest = $0 } }
             guard let value = newest?.value, let state = MessageState(decoding: value) else {
-                throw ValidationError("nothing is known of this id")
+                StandardError.write(line: "millrace: nothing is known of this id")
+                throw ExitCode(1)
             }
             print(json ? String(decoding: value, as: UTF8.self) : describe(state))
         }

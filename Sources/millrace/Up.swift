@@ -20,12 +20,20 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Messages per second that simulated customers write.") var rate = 1.0
     @Option(help: "Number of simulated customers.") var customers = 50
     @Flag(inversion: .prefixedNo, help: "Run the simulated 360dialog and its customers.") var simulator = true
-    @Option(help: "Folder for the demo channel and the children's logs.") var data = "./data"
+    @Option(help: "Folder for the embedded log, state, the demo channel and the stages' logs.") var data = "./data"
 
     func run() async throws {
         // The children are told by the environment, so what is set here reaches all of them.
         var environment = ProcessInfo.processInfo.environment
-        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        do {
+            try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        } catch {
+            throw ValidationError("--data names a folder that cannot be made")
+        }
+        if environment["MILLRACE_LOG"] == nil {
+            // For this process and, by inheritance, for its children.
+            setenv("MILLRACE_LOG", "sqlite:\(data)/events.db", 1)
+        }
         if environment["MILLRACE_CHANNELS"] == nil {
             environment["MILLRACE_CHANNELS"] = try DemoChannel.write(in: data, simulatorPort: simulatorPort)
         }

@@ -51,6 +51,8 @@ import WhatsApp
         ("channels: { a: { webhook: { basic: { user: u, password_env: NOPE } } } }", "password_env"),
         ("channels: { a: { webhook: { basic: { user: u, password: s3cret, password_env: X } } } }", "must be given once"),
         ("channels: { a: { base_url: 'ftp://x', webhook: { basic: { user: u, password: p } } } }", "base_url"),
+        ("channels: { a: { hostng: cloud, webhook: { basic: { user: u, password: p } } } }", "channels.a.hostng: is not known"),
+        ("channels: { a: { webhook: { basic: { user: u, pasword: p } } } }", "channels.a.webhook.basic.pasword"),
         ("channels: [", "the file cannot be read"),
         (
             "channels: { a: { phone_number_id: '1', webhook: { basic: { user: u, password: p } } }, b: { phone_number_id: '1', webhook: { basic: { user: u, password: p } } } }",
