@@ -49,6 +49,8 @@ struct TestIngress {
             account: IngressChannel(identity: .init(name: "account", hosting: .cloud), authentication: shopLogin))
         configuration.host = "127.0.0.1"
         configuration.port = 0
+        // Tests of the deadline set their own; the others shall not depend on how fast the disk is.
+        configuration.ackDeadline = .seconds(60)
         // The tests' clients often do not close on their side.
         configuration.lingerTimeout = .milliseconds(500)
         configure(&configuration)
