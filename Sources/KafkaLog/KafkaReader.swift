@@ -23,10 +23,7 @@ final class KafkaReader: Reader {
     func read(
         _ partition: TopicPartition, from offset: Offset, maxRecords: Int, waitingUpTo wait: Duration
     ) async throws(LogError) -> [StoredRecord] {
-        let reader = try await reader(of: partition)
-        return try await reader.queue.blocking { () throws(LogError) in
-            try reader.read(from: offset, maxRecords: maxRecords, waitingUpTo: wait)
-        }
+        try await reader(of: partition).read(from: offset, maxRecords: maxRecords, waitingUpTo: wait)
     }
 
     func close() async {
@@ -34,8 +31,9 @@ final class KafkaReader: Reader {
             defer { partitions = nil }
             return partitions ?? [:]
         }
-        for reader in open.values { reader.close() }
-        for reader in open.values { await reader.queue.blocking {} }
+        await withTaskGroup(of: Void.self) { group in
+            for reader in open.values { group.addTask { await reader.close() } }
+        }
     }
 
     private func reader(of partition: TopicPartition) async throws(LogError) -> PartitionReader {

@@ -15,7 +15,9 @@ final class PartitionReader: @unchecked Sendable {
     private let requestTimeout: Duration
     private let isClosed = Atomic(false)
     private let messages: RDKafkaQueue?
-    let queue: DispatchQueue
+    /// Reads that do not wait and have not had their turn: one that waits gives way to them.
+    private let hurried = Atomic(0)
+    private let queue = DispatchQueue(label: "kafka-reader")
 
     /// Offset that the next message will have, or more; nil while stopped.
     private var next: Offset?
@@ -35,24 +37,43 @@ final class PartitionReader: @unchecked Sendable {
         self.requestTimeout = requestTimeout
         messages = rd_kafka_queue_get_partition(client.handle, partition.topic.name, partition.partition)
             .map { RDKafkaQueue($0, of: client) }
-        queue = DispatchQueue(label: "kafka-reader")
     }
 
     deinit { rd_kafka_topic_destroy(topic) }
 
     /// Ends a read that is waiting, and refuses further ones.
-    func close() {
+    func close() async {
         isClosed.store(true, ordering: .sequentiallyConsistent)
         messages?.wake()
-        queue.async { [self] in stop() }
+        await queue.blocking { [self] in stop() }
     }
 
-    /// On `queue`. See `Reader.read`.
-    func read(from offset: Offset, maxRecords: Int, waitingUpTo wait: Duration) throws(LogError) -> [StoredRecord] {
+    /// See `Reader.read`. Reads take turns.
+    func read(
+        from offset: Offset, maxRecords: Int, waitingUpTo wait: Duration
+    ) async throws(LogError) -> [StoredRecord] {
+        let deadline = ContinuousClock.now + wait
+        let isHurried = wait <= .zero
+        while true {
+            if isHurried {
+                hurried.add(1, ordering: .sequentiallyConsistent)
+                messages?.wake()
+            }
+            let found = try await queue.blocking { [self] () throws(LogError) in
+                if isHurried { hurried.subtract(1, ordering: .sequentiallyConsistent) }
+                return try read(from: offset, maxRecords: maxRecords, deadline: deadline)
+            }
+            if let found { return found }
+        }
+    }
+
+    /// On `queue`. Nil when it has given way at the end of the partition: to be called again.
+    private func read(
+        from offset: Offset, maxRecords: Int, deadline: ContinuousClock.Instant
+    ) throws(LogError) -> [StoredRecord]? {
         if isClosed.load(ordering: .sequentiallyConsistent) { throw LogError(.closed, "reader") }
         lastRead = .now
         defer { planStop() }
-        let deadline = lastRead + wait
         if next != offset { stop() }
         var records: [StoredRecord] = []
         if next == offset { try take(into: &records, upTo: maxRecords, until: .now) }
@@ -64,11 +85,12 @@ final class PartitionReader: @unchecked Sendable {
             throw LogError(.offsetOutOfRange, "\(partition): \(offset) is not in \(held.low)...\(held.high)")
         }
         let isAtEnd = offset == held.high
-        if isAtEnd, wait <= .zero { return [] }
+        if isAtEnd, deadline <= .now { return [] }
         try startIfNeeded(at: offset)
         // A record is there: give the brokers time to send it. At the end: the caller's time.
         let until = isAtEnd ? deadline : max(deadline, .now + requestTimeout)
-        try take(into: &records, upTo: maxRecords, until: until)
+        try take(into: &records, upTo: maxRecords, until: until, givingWay: isAtEnd)
+        if records.isEmpty, isAtEnd, isHurryWaiting { return nil }
         if records.isEmpty, !isAtEnd, next ?? held.low < held.high, !isClosed.load(ordering: .relaxed) {
             throw LogError(.unavailable, "\(partition): no answer from the brokers")
         }
@@ -77,9 +99,11 @@ final class PartitionReader: @unchecked Sendable {
 
     /// Waits until `until` for a first record, then takes what is known to follow.
     private func take(
-        into records: inout [StoredRecord], upTo maxRecords: Int, until: ContinuousClock.Instant
+        into records: inout [StoredRecord], upTo maxRecords: Int, until: ContinuousClock.Instant,
+        givingWay: Bool = false
     ) throws(LogError) {
         while records.count < maxRecords, !isClosed.load(ordering: .sequentiallyConsistent) {
+            if givingWay, records.isEmpty, isHurryWaiting { return }
             let patience = records.isEmpty ? until - .now : mayFollow ? Self.followTime : .zero
             let wait = Int32(max(0, min(patience.milliseconds, 60_000)))
             guard let message = rd_kafka_consume(topic, partition.partition, wait) else {
@@ -104,6 +128,8 @@ final class PartitionReader: @unchecked Sendable {
             }
         }
     }
+
+    private var isHurryWaiting: Bool { hurried.load(ordering: .sequentiallyConsistent) > 0 }
 
     /// Whether the last fetch saw records beyond the one taken.
     private var mayFollow: Bool {

@@ -77,6 +77,17 @@ import Testing
         await on.log.close()
     }
 
+    @Test func aReadThatWaitsGivesWayToOneThatDoesNot() async throws {
+        let on = try await MockLog(["t": 1])
+        try await on.log.produce([record("t", "0")])
+        let reader = try await on.log.reader()
+        async let waited = reader.read(t0, from: 1, maxRecords: 9, waitingUpTo: .seconds(600))
+        for _ in 0..<20 { #expect(try await reader.record(t0, at: 0) != nil) }
+        try await on.log.produce([record("t", "1")])
+        #expect(text(try await waited) == ["1"])
+        await on.log.close()
+    }
+
     @Test func closeEndsAReadThatWaits() async throws {
         let on = try await MockLog(["t": 1])
         let reader = try await on.log.reader()
