@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 
-/// Threads for calls that block: never the cooperative pool, never an event loop (DESIGN 13).
+/// Threads for calls that block: never the cooperative pool, never an event loop.
 enum BlockingThread {
     static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)

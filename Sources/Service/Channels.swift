@@ -5,7 +5,7 @@ import Yams
 /// One number (or account) at 360dialog: how its webhooks prove themselves and how we send for it.
 public struct Channel: Sendable, Hashable {
     /// What the caller of a webhook must show. 360dialog sends the headers that were set with the webhook URL
-    /// (FACTS a13: docs.360dialog.com, "Receiving messages").
+    /// (docs.360dialog.com, "Receiving messages").
     public enum WebhookProof: Sendable, Hashable {
         case basic(user: String, password: Secret)
         case header(name: String, value: Secret)

@@ -1,7 +1,7 @@
 import EventLog
 import WhatsApp
 
-/// Makes the log ready: topics, and groups that begin at offset 0 on purpose (DESIGN: no `auto.offset.reset`).
+/// Makes the log ready: topics, and groups that begin at offset 0 on purpose: no `auto.offset.reset` chooses for them.
 public enum Provisioning {
     /// The processors that come with Millrace, by name, with the topics each reads.
     public static func builtInInputs(_ topics: Topics) -> [(processor: String, inputs: [Topic])] {

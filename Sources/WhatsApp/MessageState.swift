@@ -3,7 +3,7 @@ import EventLog
 /// What is known of one sent message: the fold of its command, the sender's result and every status.
 ///
 /// The fold is a set union: events in any order, twice or in two halves that are merged later give the same state, so
-/// readers may merge as well. A status never goes backwards (FACTS b5: sent, delivered and read arrive in any order,
+/// readers may merge as well. A status never goes backwards (Meta's status reference: sent, delivered and read arrive in any order,
 /// `delivered` may be missing, and `failed` does not undo what another device has received).
 public struct MessageState: Sendable, Hashable {
     /// The ladder a message climbs. Words that are not on it are kept in the timeline and rank nothing.

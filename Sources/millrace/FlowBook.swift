@@ -91,7 +91,7 @@ struct FlowBook {
         if let command = story.commandID { messageOfCommand[command] = nil }
         if let sent = story.sentID { messageOfSent[sent] = nil }
         let wrote = story.wrote ?? "something"
-        guard let answer = story.answer else { return ["  \(story.who) wrote \(wrote) · no rule answers"] }
+        guard let answer = story.answer else { return ["  \(story.who) wrote \(wrote) · no reply"] }
         let steps = story.steps.map { "\($0.word) \(Self.span($0.at - story.seen))" }.joined(separator: " · ")
         return ["  \(story.who) wrote \(wrote) → “\(answer)” · \(steps)"]
     }

@@ -34,14 +34,21 @@ struct Supervisor: Sendable {
             let ending: String
             do {
                 let result = try await start(child)
-                ending = "\(result)"
+                ending = Self.describe(result)
             } catch {
                 ending = "could not be started"
             }
             if Task.isCancelled { return }
             pause = ContinuousClock.now - started > .seconds(30) ? .milliseconds(200) : min(pause * 2, .seconds(10))
-            report("\(child.name) ended (\(ending)); starting it again")
+            report("\(child.name) ended (\(ending)); starting it again; see \(logDirectory)/\(child.name).log")
             try? await Task.sleep(for: pause)
+        }
+    }
+
+    private static func describe(_ status: TerminationStatus) -> String {
+        switch status {
+        case .exited(let code): "exit code \(code)"
+        case .signaled(let signal): "killed by signal \(signal)"
         }
     }
 

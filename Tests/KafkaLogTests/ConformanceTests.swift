@@ -56,7 +56,7 @@ struct KafkaSubject: ConformanceSubject {
     var name: String { kind == .real ? "Kafka" : "mock of Kafka" }
 
     /// A real broker takes no less than 6 s (`group.min.session.timeout.ms`).
-    var sessionTimeout: Duration { kind == .real ? .seconds(6) : .seconds(3) }
+    var sessionTimeout: Duration { kind == .real ? .seconds(6) : .seconds(4) }
 
     func open(queueBytes: Int?) async throws -> any Log {
         var configuration = KafkaLogConfiguration()

@@ -12,7 +12,7 @@ struct AnalyticsProcessor: Processor {
     var inputs: [Topic] { [topics.messages, topics.outboundResults, topics.statuses] }
     var state: StateMode { .rebuiltFromInputs }
 
-    /// The provider redelivers for up to 7 days (FACTS a6); copies come no later than that.
+    /// The provider redelivers for up to 7 days (docs.360dialog.com); copies come no later than that.
     private static let memory = Duration.seconds(8 * 86_400)
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {

@@ -13,7 +13,7 @@ struct StatusTrackerProcessor: Processor {
     var inputs: [Topic] { [topics.outbound, topics.outboundBulk, topics.outboundResults, topics.statuses] }
     var state: StateMode { .rebuiltFromInputs }
 
-    /// Statuses can come for 7 days after sending, retried by the provider (FACTS a6); twice that is kept.
+    /// Statuses can come for 7 days after sending, retried by the provider (docs.360dialog.com); twice that is kept.
     private static let memory = Duration.seconds(14 * 86_400)
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
