@@ -12,6 +12,8 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
+let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
@@ -45,6 +47,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -71,13 +75,13 @@ let package = Package(
         library("HTTPTesting", nio),
 
         // The stages
-        library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle] + nio),
-        library("Processing", ["EventLog", logging, lifecycle, grdb]),
+        library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle, metrics, tls] + nio),
+        library("Processing", ["EventLog", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", logging]),
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, yaml, system,
+                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
