@@ -17,9 +17,14 @@ struct Millrace: AsyncParsableCommand {
 }
 
 /// Opens the log for one command and closes it afterwards; errors become one readable line.
-func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
+///
+/// A command that only looks does not leave an empty log behind where there was none (`creating: false`).
+func withLog(creating: Bool = false, _ body: (any Log, Settings) async throws -> Void) async throws {
     do {
         let settings = try await Settings.load()
+        guard creating || settings.log.exists else {
+            throw SettingError("MILLRACE_LOG", "there is no log at \(settings.log); `millrace up` and `millrace topics create` make one")
+        }
         var logger = Logger(label: "millrace")
         logger.logLevel = settings.logLevel == .info ? .warning : settings.logLevel
         let log = try await settings.log.open(

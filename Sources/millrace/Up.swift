@@ -30,6 +30,7 @@ struct Up: AsyncParsableCommand {
         } catch {
             throw ValidationError("--data names a folder that cannot be made")
         }
+        try Premises.claim(folder: data)
         if environment["MILLRACE_LOG"] == nil {
             // For this process and, by inheritance, for its children.
             setenv("MILLRACE_LOG", "sqlite:\(data)/events.db", 1)
@@ -39,7 +40,9 @@ struct Up: AsyncParsableCommand {
         }
         let channels = try Channels.load(environment: environment).all
         let simulated = simulator && channels.contains { $0.sends(toPort: simulatorPort) }
-        try await withLog { log, settings in
+        try Premises.check(port: port, option: "--port")
+        if simulated { try Premises.check(port: simulatorPort, option: "--simulator-port") }
+        try await withLog(creating: true) { log, settings in
             try await Provisioning.provision(log, topics: settings.topics)
             let terminal = Terminal()
             let supervisor = try Supervisor(logDirectory: "\(data)/logs") { terminal.print("  ! \($0)") }
