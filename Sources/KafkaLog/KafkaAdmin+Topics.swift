@@ -84,20 +84,24 @@ extension KafkaAdmin {
         _ = try topics(client, only: handle)
     }
 
-    /// A new topic reaches the brokers' metadata a moment after its creation.
+    /// A new topic reaches the brokers one after the other. Each request asks any of them, so all know it once many
+    /// answers in a row have named it.
     private func awaitTopics(_ specs: [TopicSpec], _ client: RDKafkaClient) throws(LogError) {
         let deadline = ContinuousClock.now + timeout
-        while true {
+        let brokers = try withMetadata(client, of: nil) { Int($0.broker_cnt) }
+        var sightings = 0
+        while sightings < 4 * brokers {
             let known = try topics(client)
             if let missing = specs.first(where: { known[$0.topic] == nil }) {
                 if ContinuousClock.now >= deadline {
                     throw LogError(.unavailable, "\(missing.topic) is created but not yet known to the brokers")
                 }
+                sightings = 0
                 Thread.sleep(forTimeInterval: 0.05)
                 continue
             }
             for spec in specs { try check(spec, has: known[spec.topic]) }
-            return
+            sightings += 1
         }
     }
 }

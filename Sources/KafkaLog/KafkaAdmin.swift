@@ -1,6 +1,7 @@
 import CRdKafka
 import Dispatch
 import EventLog
+import Foundation
 
 /// Topics, watermarks, groups. Every request blocks, so each runs on this object's serial queue.
 ///
@@ -49,7 +50,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
 
     func watermarks(of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Watermarks] {
         if partitions.isEmpty { return [:] }
-        return try await ask { client throws(LogError) in
+        return try await askAboutTopics { client throws(LogError) in
             try self.checkExistence(of: partitions, client)
             return try client.watermarks(of: partitions, within: self.timeout)
         }
@@ -59,7 +60,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         at time: Timestamp, of partitions: [TopicPartition]
     ) async throws(LogError) -> [TopicPartition: Offset] {
         if partitions.isEmpty { return [:] }
-        return try await ask { client throws(LogError) in
+        return try await askAboutTopics { client throws(LogError) in
             try self.checkExistence(of: partitions, client)
             let found = try client.offsets(of: partitions, at: time.milliseconds, within: self.timeout)
             if found.values.allSatisfy({ $0 >= 0 }) { return found }
@@ -69,7 +70,32 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         }
     }
 
+    /// Throws `.unknownTopic` when one of them does not exist.
+    func checkExistence(of partitions: [TopicPartition]) async throws(LogError) {
+        try await askAboutTopics { client throws(LogError) in try self.checkExistence(of: partitions, client) }
+    }
+
     // MARK: Blocking parts
+
+    /// How long "unknown topic" may be no more than a broker that has not heard of a new one.
+    private static let propagation = Duration.seconds(3)
+
+    /// A topic reaches the brokers one after the other, and each request asks another of them.
+    private func askAboutTopics<Value: Sendable>(
+        _ body: @escaping @Sendable (RDKafkaClient) throws(LogError) -> Value
+    ) async throws(LogError) -> Value {
+        try await ask { client throws(LogError) in
+            let deadline = ContinuousClock.now + Self.propagation
+            while true {
+                do throws(LogError) {
+                    return try body(client)
+                } catch {
+                    guard error.code == .unknownTopic, ContinuousClock.now < deadline else { throw error }
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+            }
+        }
+    }
 
     func topics(_ client: RDKafkaClient, only topic: OpaquePointer? = nil) throws(LogError) -> [Topic: Int32] {
         try withMetadata(client, of: topic) { metadata in

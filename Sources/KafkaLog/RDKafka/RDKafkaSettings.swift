@@ -64,6 +64,9 @@ struct RDKafkaSettings: Sendable {
             "auto.offset.reset": "error",
             "queued.max.messages.kbytes": "16384",
             "fetch.error.backoff.ms": "100",
+            // A member that joined before its broker had heard of a new topic gets its partitions at the next look;
+            // the default is five minutes.
+            "topic.metadata.refresh.interval.ms": "10000",
         ]) { $1 }
         if let instanceID = member.instanceID { settings["group.instance.id"] = instanceID }
         return settings
