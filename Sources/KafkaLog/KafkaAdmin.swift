@@ -2,6 +2,7 @@ import CRdKafka
 import Dispatch
 import EventLog
 import Foundation
+import Synchronization
 
 /// Topics, watermarks, groups. Every request blocks, so each runs on this object's serial queue.
 ///
@@ -10,7 +11,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
     let settings: RDKafkaSettings
     private let queue = DispatchQueue(label: "kafka-admin")
     private var made: RDKafkaClient?
-    private var isClosed = false
+    private let closed = Atomic(false)
 
     init(settings: RDKafkaSettings) { self.settings = settings }
 
@@ -23,16 +24,19 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         try await queue.blocking { [self] () throws(LogError) in try body(try client()) }
     }
 
-    /// Waits for the request under way, which its time-out bounds.
+    /// Waits for the request under way, which its time-out bounds; it is not repeated.
     func close() async {
-        await queue.blocking { [self] in
-            isClosed = true
-            made = nil
-        }
+        closed.store(true, ordering: .relaxed)
+        await queue.blocking { [self] in made = nil }
+    }
+
+    /// Whether what failed so far may be tried once more.
+    func mayGoOn(until deadline: ContinuousClock.Instant) -> Bool {
+        ContinuousClock.now < deadline && !closed.load(ordering: .relaxed)
     }
 
     private func client() throws(LogError) -> RDKafkaClient {
-        if isClosed { throw LogError(.closed, "admin") }
+        if closed.load(ordering: .relaxed) { throw LogError(.closed, "admin") }
         if let made { return made }
         let context = RDKafkaContext(logger: settings.configuration.logger)
         let client = try RDKafkaConfiguration(
@@ -84,13 +88,13 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
     private func askAboutTopics<Value: Sendable>(
         _ body: @escaping @Sendable (RDKafkaClient) throws(LogError) -> Value
     ) async throws(LogError) -> Value {
-        try await ask { client throws(LogError) in
+        try await ask { [self] client throws(LogError) in
             let deadline = ContinuousClock.now + Self.propagation
             while true {
                 do throws(LogError) {
                     return try body(client)
                 } catch {
-                    guard error.code == .unknownTopic, ContinuousClock.now < deadline else { throw error }
+                    guard error.code == .unknownTopic, mayGoOn(until: deadline) else { throw error }
                     Thread.sleep(forTimeInterval: 0.1)
                 }
             }

@@ -72,6 +72,11 @@ struct RDKafkaSettings: Sendable {
         return settings
     }
 
+    /// Of a client that speaks for a group and is no member of it.
+    func outsider(of group: String) -> [String: String] {
+        common.merging(["group.id": group, "enable.auto.commit": "false"]) { $1 }
+    }
+
     var reader: [String: String] {
         common.merging([
             "enable.auto.commit": "false",
