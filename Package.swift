@@ -104,7 +104,7 @@ let package = Package(
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
-        tests("IngressTests", ["Ingress", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
+        tests("IngressTests", ["Ingress", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle, metrics] + nio),
         tests("ProcessingTests", ["Processing", "Telemetry", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
