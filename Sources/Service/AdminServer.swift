@@ -29,7 +29,10 @@ struct AdminServer: Sendable {
             router: router(health, registry),
             configuration: .init(address: .hostname(settings.host, port: settings.port)),
             onServerRunning: { channel in open.yield(channel.localAddress?.port ?? settings.port) }, logger: quiet)
-        let services = ServiceGroup(configuration: .init(services: [application], logger: quiet))
+        var group = ServiceGroupConfiguration(services: [application], logger: quiet)
+        // Who reads slowly must not keep the process.
+        group.maximumGracefulShutdownDuration = .seconds(2)
+        let services = ServiceGroup(configuration: group)
         let running = Task {
             defer { open.finish() }
             try await services.run()
