@@ -15,7 +15,7 @@ public final class ProcessorWatch<C: Clock>: Service where C.Duration == Duratio
     /// What the log said last about a partition.
     private struct Tail {
         var high: Offset
-        /// Offset asked for, and the time stamp of the first record from there on.
+        /// An offset that nobody had taken, and the time stamp of the first record from there on.
         var head: (from: Offset, time: Timestamp)?
     }
 
@@ -73,41 +73,28 @@ public final class ProcessorWatch<C: Clock>: Service where C.Duration == Duratio
         let standings = source.status.partitions
         do {
             let marks = try await log.admin.watermarks(of: Array(standings.keys))
-            var tails: [TopicPartition: Tail] = [:]
-            var untaken: [TopicPartition: PartitionStanding] = [:]
-            for (partition, mark) in marks {
-                tails[partition] = Tail(high: mark.high)
-                if let standing = standings[partition], standing.oldest == nil, mark.high > standing.next {
-                    untaken[partition] = standing
-                }
+            // Known from here on, whatever becomes of the rest; a head stays true while nobody takes it.
+            var tails = self.tails.withLock { tails in
+                tails = Dictionary(
+                    uniqueKeysWithValues: marks.map { ($0.key, Tail(high: $0.value.high, head: tails[$0.key]?.head)) })
+                return tails
             }
-            for (partition, time) in try await heads(of: untaken) {
-                tails[partition]?.head = (untaken[partition]!.next, time)
+            let untaken = standings.filter { partition, standing in
+                standing.oldest == nil && tails[partition].map { $0.high > standing.next } ?? false
             }
-            self.tails.withLock { $0 = tails }
+            if untaken.isEmpty { return }
+            let reader = try await log.reader()
+            for (partition, standing) in untaken {
+                // Retention may have taken what stands first.
+                let first = max(standing.next, marks[partition]?.low ?? 0)
+                let found = try? await reader.read(partition, from: first, maxRecords: 1, waitingUpTo: .seconds(1))
+                if let time = found?.first?.timestamp { tails[partition]?.head = (standing.next, time) }
+            }
+            await reader.close()
+            self.tails.withLock { [tails] in $0 = tails }
         } catch {
             logger.debug("the end of the log is not known", metadata: [LogKey.error: "\(error)"])
         }
-    }
-
-    /// Time stamps of the first records that nobody has taken.
-    private func heads(
-        of untaken: [TopicPartition: PartitionStanding]
-    ) async throws(LogError) -> [TopicPartition: Timestamp] {
-        if untaken.isEmpty { return [:] }
-        let reader = try await log.reader()
-        var heads: [TopicPartition: Timestamp] = [:]
-        do {
-            for (partition, standing) in untaken {
-                let found = try await reader.read(partition, from: standing.next, maxRecords: 1, waitingUpTo: .seconds(1))
-                heads[partition] = found.first?.timestamp
-            }
-        } catch {
-            await reader.close()
-            throw error
-        }
-        await reader.close()
-        return heads
     }
 
     /// Brings the gauges up to date.

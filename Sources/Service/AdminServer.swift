@@ -50,7 +50,8 @@ struct AdminServer: Sendable {
     }
 
     private static func router(_ health: Health, _ registry: PrometheusRegistry) -> Router<BasicRequestContext> {
-        let router = Router()
+        // Some balancers ask with HEAD.
+        let router = Router(options: .autoGenerateHeadEndpoints)
         router.get("livez") { _, _ in response(.ok, "application/json", Array(#"{"status":"alive"}"#.utf8)) }
         router.get("readyz") { _, _ in
             let report = health.report

@@ -21,7 +21,7 @@ import WhatsApp
 /// | `MILLRACE_LOG_LEVEL` | `logLevel` | `info` | trace, debug, info, notice, warning, error, critical |
 /// | `MILLRACE_ADMIN_PORT` | `admin.port` | 0 | port of `/livez`, `/readyz` and `/metrics`, see `AdminServer`; 0: none |
 /// | `MILLRACE_ADMIN_HOST` | `admin.host` | `127.0.0.1` | address of that port; it knows no passwords, so keep it private |
-/// | `MILLRACE_DRAIN_MS` | `drainMs` | 0 | so long a stop only says "not ready" before it begins (0 to 15,000) |
+/// | `MILLRACE_DRAIN_MS` | `drainMs` | 0 | so long a stop only says "not ready" before it begins (0 to 10,000) |
 /// | `MILLRACE_KAFKA_X_Y` | – | – | librdkafka property `x.y`; `MILLRACE_KAFKA_X_Y_FILE` reads it from a file |
 public struct Settings: Sendable {
     public var log: LogLocation
@@ -72,7 +72,7 @@ public struct Settings: Sendable {
         let adminPort = try reader.int("admin.port", default: 0, in: 0...65_535)
         let adminHost = reader.string(forKey: "admin.host", default: "127.0.0.1")
         admin = adminPort == 0 ? nil : AdminSettings(host: adminHost, port: adminPort)
-        drainDelay = .milliseconds(try reader.int("drainMs", default: 0, in: 0...15_000))
+        drainDelay = .milliseconds(try reader.int("drainMs", default: 0, in: 0...10_000))
         kafkaProperties = try Self.kafkaProperties(in: environment)
     }
 

@@ -131,6 +131,16 @@ import Testing
         #expect(stopped?.readiness == .notReady("not listening"))
     }
 
+    @Test func aLogThatSaysNothingMakesTheServerNotReadyUntilItDoes() async throws {
+        let producer = TestProducer(.hold)
+        try await withIngress(producer, configure: { $0.ackDeadline = .milliseconds(200) }) { ingress in
+            try await ingress.expect(503, to: post(message("wamid.1")))
+            try await eventually("it is noticed") { ingress.server.readiness == .notReady("the log is silent") }
+            producer.release()
+            #expect(ingress.server.readiness == .ready)
+        }
+    }
+
     @Test func aRecordThatIsTooLargeSaysNothingAboutTheLog() async throws {
         try await withIngress(TestProducer(.fail(.recordTooLarge))) { ingress in
             for number in 1...4 { try await ingress.expect(413, to: post(message("wamid.\(number)"))) }

@@ -17,6 +17,36 @@ private final class StillRuntime: ProcessorStatusSource {
     }
 }
 
+/// A log whose oldest records retention took.
+private struct ShortenedLog: Log, Admin {
+    let base: any Log
+    let low: Offset
+
+    var producer: any Producer { base.producer }
+    var admin: any Admin { self }
+    func consumer(_ configuration: ConsumerConfiguration) async throws(LogError) -> any Consumer {
+        try await base.consumer(configuration)
+    }
+    func reader() async throws(LogError) -> any Reader { try await base.reader() }
+    func close() async { await base.close() }
+
+    func watermarks(of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Watermarks] {
+        try await base.admin.watermarks(of: partitions).mapValues { Watermarks(low: low, high: $0.high) }
+    }
+    func createTopics(_ specs: [TopicSpec]) async throws(LogError) { try await base.admin.createTopics(specs) }
+    func topics() async throws(LogError) -> [TopicDescription] { try await base.admin.topics() }
+    func offsets(at time: Timestamp, of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Offset] {
+        try await base.admin.offsets(at: time, of: partitions)
+    }
+    func groups() async throws(LogError) -> [GroupDescription] { try await base.admin.groups() }
+    func commits(of group: String, in partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Commit] {
+        try await base.admin.commits(of: group, in: partitions)
+    }
+    func setCommits(_ commits: [TopicPartition: Commit], of group: String) async throws(LogError) {
+        try await base.admin.setCommits(commits, of: group)
+    }
+}
+
 @Suite struct WatchTests {
     private let source = TopicPartition("in", 0)
     private let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -67,6 +97,20 @@ private final class StillRuntime: ProcessorStatusSource {
             // Done.
             runtime.status.partitions[source] = .init(position: 10, next: 10, oldest: nil, parked: 0, restoring: 0)
             #expect(lag(registry) == [0, 0])
+        }
+    }
+
+    @Test func whatRetentionTookIsNoReasonToLoseTheAgeOfTheRest() async throws {
+        try await World.with { world in
+            let (runtime, registry) = (StillRuntime(), PrometheusRegistry())
+            let log = ShortenedLog(base: world.log, low: 4)
+            let watch = ProcessorWatch(
+                group: World.group, source: runtime, log: log, stateDirectory: nil, clock: ContinuousClock(),
+                wallTime: { World.start + .seconds(100) }, factory: registry, logger: silent)
+            try await write(world, 10)
+            runtime.status.partitions[source] = .init(position: 2, next: 2, oldest: nil, parked: 0, restoring: 0)
+            await watch.poll()
+            #expect(lag(registry) == [8, 96])
         }
     }
 

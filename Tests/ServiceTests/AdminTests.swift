@@ -49,6 +49,9 @@ import WhatsApp
         try await withAdmin { admin in
             let alive = try await admin.get("/livez")
             #expect(alive.status == 200)
+            let unread = try await admin.transport.perform(
+                HTTPRequest(method: "HEAD", url: "http://127.0.0.1:\(admin.server.port)/readyz"))
+            #expect(unread.status == 503 && unread.body.isEmpty)
             #expect(try await admin.ready() == (503, "starting", [:]))
             let log = ManualReadiness()
             admin.health.add("log") { log.value }
