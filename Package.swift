@@ -75,7 +75,8 @@ let package = Package(
         library("HTTPTesting", nio),
 
         // The stages
-        library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle, metrics, tls] + nio),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        library("Ingress", ["WhatsApp", "EventLog", "CZlib", crypto, logging, lifecycle, metrics, tls] + nio),
         library("Processing", ["EventLog", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", logging]),
         library(
@@ -101,7 +102,9 @@ let package = Package(
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
-        tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
+        tests(
+            "IngressTests",
+            ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", "CZlib", crypto, logging, lifecycle, tls] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),

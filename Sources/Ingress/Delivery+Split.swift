@@ -13,6 +13,7 @@ struct RecordCounts {
         case topics.messages: messages += 1
         case topics.statuses: statuses += 1
         case topics.errors: errors += 1
+        case topics.raw: break
         default: other += 1
         }
     }
@@ -23,8 +24,12 @@ extension Delivery {
     func split(
         _ core: IngressCore, _ traces: inout Traceparents
     ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
-        let records = try route.splitter.split(
-            body, receivedAt: core.now(), traceparent: traceparent(core, &traces))
+        let arrival = core.now()
+        let trace = traceparent(core, &traces)
+        var records = try route.splitter.split(body, receivedAt: arrival, traceparent: trace)
+        if route.keepsRaw {
+            records.append(route.splitter.rawRecord(body, receivedAt: arrival, traceparent: trace))
+        }
         var bytes = 0
         var counts = RecordCounts()
         for record in records {
