@@ -85,7 +85,12 @@ let package = Package(
                 "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
-        executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
+        executable(
+            "millrace-ingress",
+            [
+                "Ingress", "Service", "WhatsApp", "EventLog", lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),

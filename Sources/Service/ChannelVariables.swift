@@ -29,7 +29,7 @@ enum ChannelVariables {
     static func tree(_ environment: [String: String]) throws(SettingError) -> SettingsTree {
         let nameVariable = prefix + "NAME"
         let channel = environment[nameVariable] ?? "main"
-        var unknown = Set(environment.keys.filter { $0.hasPrefix(prefix) && $0 != nameVariable })
+        var unknown = Set(environment.keys).filter { $0.hasPrefix(prefix) && $0 != nameVariable }
         var entry = Node([(Node, Node)]())
         for path in paths {
             let variable = name(of: ["channels", channel] + path)
@@ -38,7 +38,7 @@ enum ChannelVariables {
             set(value, at: path[...], of: &entry)
         }
         if let stranger = unknown.min() { throw SettingError(stranger, "is not known, see Channels") }
-        return SettingsTree(path: [], Node([("channels", Node([(Node(channel), entry)]))]), .variable)
+        return SettingsTree(path: [], Node([(Node("channels"), Node([(Node(channel), entry)]))]), .variable)
     }
 
     private static func set(_ value: String, at path: ArraySlice<String>, of node: inout Node) {

@@ -29,7 +29,7 @@ import WhatsApp
         #expect(all[1].baseURL == "https://waba-v2.360dialog.io")
         #expect(all[1].apiKey == nil)
         #expect(all[2].isAccount)
-        #expect(all[1].webhookProof == .header(name: "X-Secret", value: Secret("v")))
+        #expect(all[1].webhookProofs == [.header(name: "X-Secret", value: Secret("v"))])
     }
 
     @Test func aSecretCanStandInAFile() throws {
@@ -37,7 +37,7 @@ import WhatsApp
         defer { try? FileManager.default.removeItem(atPath: path) }
         try Data("from-file\n".utf8).write(to: URL(fileURLWithPath: path))
         let yaml = "channels: { a: { webhook: { basic: { user: u, password_file: \(path) } } } }"
-        #expect(try Channels(yaml: yaml).all[0].webhookProof == .basic(user: "u", password: Secret("from-file")))
+        #expect(try Channels(yaml: yaml).all[0].webhookProofs == [.basic(user: "u", password: Secret("from-file"))])
     }
 
     @Test(arguments: [
