@@ -109,7 +109,10 @@ let package = Package(
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests(
             "IngressTests",
-            ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", "CZlib", crypto, logging, lifecycle, tls] + nio),
+            [
+                "Ingress", "millrace-ingress", "Service", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", "CZlib",
+                crypto, logging, lifecycle, tls,
+            ] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),

@@ -87,7 +87,7 @@ extension SQLiteLog {
 }
 
 /// The bodies of `Tests/WhatsAppTests/Fixtures`; its README says what is there.
-private enum Fixtures {
+enum Fixtures {
     struct Counts: Decodable, Sendable, Equatable {
         var messages = 0
         var statuses = 0
