@@ -114,7 +114,7 @@ let package = Package(
                 crypto, logging, lifecycle, tls,
             ] + nio),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
-        tests("ServiceTests", ["Service", "WhatsApp", logging]),
+        tests("ServiceTests", ["Service", "WhatsApp", logging, lifecycle]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
         tests(
             "AutoResponderTests",

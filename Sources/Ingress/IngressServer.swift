@@ -30,7 +30,7 @@ public final class IngressServer: Service {
     ) throws(IngressConfigurationError) {
         try configuration.validate()
         if let files = configuration.tls {
-            tls = try TLSContexts(files, shutdownTimeout: configuration.lingerTimeout)
+            tls = try TLSContexts(files)
         } else {
             tls = nil
         }

@@ -14,7 +14,7 @@ public struct TLSFiles: Sendable {
     }
 
     /// Reads both files; blocks for that. Throws when one cannot be read or they do not belong together.
-    func context(_ shutdownTimeout: Duration) throws(IngressConfigurationError) -> NIOSSLContext {
+    func context() throws(IngressConfigurationError) -> NIOSSLContext {
         let chain: [NIOSSLCertificateSource]
         let key: NIOSSLPrivateKey
         do {
@@ -30,7 +30,8 @@ public struct TLSFiles: Sendable {
         var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
-        configuration.shutdownTimeout = .init(shutdownTimeout)
+        // Who still sends is waited for before this, by `WebhookHandler`: a close is then meant.
+        configuration.shutdownTimeout = .milliseconds(500)
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
@@ -43,18 +44,16 @@ public struct TLSFiles: Sendable {
 /// certificate drops nobody.
 final class TLSContexts: Sendable {
     private let files: TLSFiles
-    private let shutdownTimeout: Duration
     private let current: Mutex<NIOSSLContext>
 
-    init(_ files: TLSFiles, shutdownTimeout: Duration) throws(IngressConfigurationError) {
+    init(_ files: TLSFiles) throws(IngressConfigurationError) {
         self.files = files
-        self.shutdownTimeout = shutdownTimeout
-        current = Mutex(try files.context(shutdownTimeout))
+        current = Mutex(try files.context())
     }
 
     /// Reads the files anew. Throws when they are no good; then nothing has changed.
     func reload() throws(IngressConfigurationError) {
-        let next = try files.context(shutdownTimeout)
+        let next = try files.context()
         current.withLock { $0 = next }
     }
 

@@ -143,6 +143,7 @@ struct TLSTests {
             #expect(try await client.response().status == 413)
             try await client.waitForEnd()
             #expect(ingress.server.metrics.bytesInFlight == 0)
+            try? await client.close()
         }
     }
 
