@@ -81,6 +81,9 @@ struct ChannelsReader {
         for header in try forms["header"]?.elements() ?? [] {
             let members = try header.members(known: ["name"] + Self.names(ofSecret: "value"))
             let name = try required("name", of: header, members)
+            guard name.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") }) else {
+                throw header.error("name", "is no name of a header")
+            }
             proofs.append(.header(name: name, value: try requiredSecret("value", of: header, members)))
         }
         for signature in try forms["signature"]?.elements() ?? [] {

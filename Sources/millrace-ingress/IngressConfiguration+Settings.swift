@@ -22,9 +22,8 @@ extension IngressConfiguration {
     /// | `MILLRACE_INGRESS_HEADER_TIMEOUT_MS` | 10000 | a head (and a TLS handshake) not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_BODY_TIMEOUT_MS` | 30000 | a body not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_IDLE_TIMEOUT_MS` | 75000 | a connection without a request for so long is closed |
-    init(_ reader: ConfigReader, _ channels: Channels) throws {
-        self.init(channels: [])
-        self.channels = IngressChannels(channels, keepsRaw: try reader.flag("ingress.raw", default: false))
+    init(_ reader: ConfigReader, _ channels: IngressChannels) throws {
+        self.init(channels: channels.named, account: channels.account)
         host = reader.string(forKey: "ingress.host", default: host)
         port = try reader.int("ingress.port", default: port, in: 0...65_535)
         tls = try Self.tls(reader)
@@ -60,8 +59,8 @@ extension ConfigReader {
 }
 
 extension IngressChannels {
-    /// - Parameter keepsRaw: for the channels that do not say.
-    init(_ channels: Channels, keepsRaw: Bool) {
+    init(_ channels: Channels, _ reader: ConfigReader) throws(SettingError) {
+        let keepsRaw = try reader.flag("ingress.raw", default: false)
         self.init(
             named: channels.all.filter { !$0.isAccount }.map { IngressChannel($0, keepsRaw: keepsRaw) },
             account: channels.all.first(where: \.isAccount).map { IngressChannel($0, keepsRaw: keepsRaw) })

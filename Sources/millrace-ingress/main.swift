@@ -7,24 +7,24 @@ import ServiceLifecycle
 // anew when their files change.
 await MillraceService.main(named: "millrace-ingress") { host in
     let environment = host.environment
+    let reader = host.settings.reader
     let channels = try Loaded { files in try Channels.load(environment: environment, files: &files) }
-    let configuration = try IngressConfiguration(host.settings.reader, channels.value)
-    let keepsRaw = try host.settings.reader.flag("ingress.raw", default: false)
-    let server = try IngressServer(
-        configuration: configuration, producer: host.log.producer, topics: host.settings.topics, logger: host.logger,
-        now: { Timestamp.now })
-    var services: [any Service] = [
-        server,
-        channels.reloading("channels", logger: host.logger) {
-            try server.replaceChannels(IngressChannels($0, keepsRaw: keepsRaw))
-        },
-    ]
-    if let tls = configuration.tls {
-        let pair = try Loaded { files in
+    let configuration = try IngressConfiguration(reader, try IngressChannels(channels.value, reader))
+    // Looked at before the server reads them, so that no change falls between.
+    let certificate = try configuration.tls.map { tls in
+        try Loaded { files in
             files.read(tls.certificatePath)
             files.read(tls.keyPath)
         }
-        services.append(pair.reloading("tls", logger: host.logger) { try server.reloadTLS() })
+    }
+    let server = try IngressServer(
+        configuration: configuration, producer: host.log.producer, topics: host.settings.topics, logger: host.logger,
+        now: { Timestamp.now })
+    var services: [any Service] = [server]
+    services.append(
+        channels.reloading("channels", logger: host.logger) { try server.replaceChannels(IngressChannels($0, reader)) })
+    if let certificate {
+        services.append(certificate.reloading("tls", logger: host.logger) { try server.reloadTLS() })
     }
     return services
 }

@@ -10,7 +10,8 @@ import Testing
 
     private func configuration(_ environment: [String: String]) async throws -> IngressConfiguration {
         let settings = try await Settings.load(environment: environment)
-        return try IngressConfiguration(settings.reader, try Channels.load(environment: [Self.channels: "s"]))
+        let channels = try Channels.load(environment: [Self.channels: "s"])
+        return try IngressConfiguration(settings.reader, IngressChannels(channels, settings.reader))
     }
 
     @Test func everySettingHasItsPlace() async throws {

@@ -131,6 +131,7 @@ import WhatsApp
             "channels.a.webhook.basic[1]: needs password"
         ),
         ("channels: { a: { webhook: { basic: { user: 'u:v', password: p } } } }", "channels.a.webhook.basic.user: must not contain a colon"),
+        ("channels: { a: { webhook: { header: { name: 'X Secret', value: v } } } }", "channels.a.webhook.header.name: is no name"),
         ("channels: { a: { webhook: { meta: { verify_token: t } } } }", "channels.a.webhook.meta: needs app_secret"),
         ("channels: { a: { webhook: { signature: { secret: } } } }", "channels.a.webhook.signature.secret: must be text"),
         ("channels: { a: { bound: s3cret, phone_number_id: '1', webhook: { signature: { secret: s } } } }", "channels.a.bound: must be true or false"),
