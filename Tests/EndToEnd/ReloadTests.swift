@@ -3,6 +3,7 @@ import EventLog
 import Foundation
 import Logging
 import Service
+import Synchronization
 import Testing
 import WhatsApp
 
@@ -23,9 +24,11 @@ struct ReloadTests {
         try await eventually("the ingress answers") { await site.post(transport, password: "first") == 200 }
 
         // Old and new are valid together, so a steady stream of webhooks sees no refusal in between.
+        // Not ended by cancelling it, which would break off its last request.
+        let isOver = Mutex(false)
         let stream = Task { () -> [Int?] in
             var answers: [Int?] = []
-            while !Task.isCancelled { answers.append(await site.post(transport, password: "first")) }
+            while !isOver.withLock({ $0 }) { answers.append(await site.post(transport, password: "first")) }
             return answers
         }
         try site.write("second", to: "new-password")
@@ -45,7 +48,7 @@ struct ReloadTests {
         try site.install("two")
         let newTransport = HTTPTransport(HTTPTransportConfiguration(caFile: site.path("two.crt")))
         try await eventually("the new certificate is shown") { await site.post(newTransport, password: "second") == 200 }
-        stream.cancel()
+        isOver.withLock { $0 = true }
         let answers = await stream.value
         #expect(answers.count > 10)
         #expect(answers.allSatisfy { $0 == 200 }, "\(answers.filter { $0 != 200 }.count) of \(answers.count)")

@@ -1,4 +1,5 @@
 import CZlib
+import EventLogTesting
 import Testing
 import WhatsApp
 
@@ -109,6 +110,30 @@ import WhatsApp
             #expect(ingress.server.metrics.bytesInFlight == 0)
         }
         #expect(producer.sent.isEmpty)
+    }
+
+    @Test func brokenStreamsEndWithinTheBound() {
+        var random = SeededGenerator(seed: 6)
+        let body = Array(message("wamid.1", text: String(repeating: "hello ", count: 500)).utf8)
+        let limit = 10_000
+        for format in [Format.gzip, .zlib, .bare] {
+            let whole = deflated(body, format)
+            for _ in 1...1_000 {
+                var broken = whole
+                for _ in 0...Int.random(in: 0...3, using: &random) {
+                    broken[Int.random(in: 0..<broken.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                }
+                var reserved = 0
+                let result = Inflater.inflate(broken, format == .gzip ? .gzip : .deflate, limit: limit) { bytes in
+                    reserved += bytes
+                    return true
+                }
+                #expect(reserved <= limit + 1)
+                // Where a checksum stands at the end, what is taken is what was sent.
+                if case .success(let inflated) = result, format != .bare { #expect(inflated == body) }
+                if case .success(let inflated) = result { #expect(inflated.count <= limit) }
+            }
+        }
     }
 
     @Test(arguments: ["br", "zstd", "compress", "gzip, gzip", "gzip, br", "gzip;q=1", ""])
