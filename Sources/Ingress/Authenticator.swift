@@ -58,7 +58,7 @@ struct Authenticator: Sendable {
         for demand in demands where !Self.meets(demand, head) { isAccepted = false }
         var pending = PendingSignatures()
         for signature in signatures {
-            guard let value = head.header(signature.header.rawValue), let claim = ClaimedSignature(value) else { return nil }
+            guard let claim = head.header(signature.header.rawValue).flatMap({ ClaimedSignature($0) }) else { return nil }
             pending.claims.append((signature, claim))
         }
         return isAccepted ? pending : nil

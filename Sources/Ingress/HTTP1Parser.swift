@@ -49,8 +49,8 @@ extension RequestHead {
         let headers = head.headers
         let (path, query) = Self.path(of: head.uri)
         self.init(
-            method: Method(head.method), path: path, query: query, framing: .absent, persistence: .close, expectation: .none,
-            hasContentEncoding: false, traceparent: nil, header: { headers.first(name: $0) })
+            method: Method(head.method), path: path, query: query, framing: .absent, persistence: .close,
+            expectation: .none, hasContentEncoding: false, traceparent: nil, header: { headers.first(name: $0) })
         let isHTTP11 = head.version.minor >= 1
         var hosts = 0
         // After an upgrade (or CONNECT) NIO's parser stops at the end of the message: such a connection must end.

@@ -35,7 +35,9 @@ struct HandshakeRequest {
         var values: [String: String] = [:]
         for parameter in query.split(separator: "&", maxSplits: 16) {
             let parts = parameter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, let name = Self.decoded(parts[0]), let value = Self.decoded(parts[1]) else { continue }
+            guard parts.count == 2, let name = Self.decoded(parts[0]), let value = Self.decoded(parts[1]) else {
+                continue
+            }
             values[name] = values[name] ?? value
         }
         guard let mode = values["hub.mode"] else { return nil }

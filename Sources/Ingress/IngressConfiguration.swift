@@ -8,7 +8,8 @@ public struct IngressConfiguration: Sendable {
     /// Nil: plain HTTP.
     public var tls: TLSFiles?
 
-    /// Largest body in bytes, before and after inflating; more is answered 413. The platform's own maximum is 3 MB (Meta, "Webhooks").
+    /// Largest body in bytes, before and after inflating; more is answered 413. The platform's own maximum is 3 MB
+    /// (Meta, "Webhooks").
     public var maxBodyBytes = 4 << 20
     /// Bytes of all header names and values of a request; more is answered 431.
     public var maxHeaderBytes = 16 << 10

@@ -27,7 +27,8 @@ public struct TLSFiles: Sendable {
         } catch {
             throw IngressConfigurationError("the TLS key file holds no readable, unencrypted PEM key")
         }
-        var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
         // Who still sends is waited for before this, by `WebhookHandler`: a close is then meant.

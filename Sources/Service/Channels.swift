@@ -95,7 +95,8 @@ public struct Channels: Sendable {
         let hasVariables = ChannelVariables.arePresent(in: environment)
         guard let path = environment["MILLRACE_CHANNELS"] else {
             guard hasVariables else {
-                throw SettingError("MILLRACE_CHANNELS", "must name the file of channels, or MILLRACE_CHANNEL_… one channel")
+                throw SettingError(
+                    "MILLRACE_CHANNELS", "must name the file of channels, or MILLRACE_CHANNEL_… one channel")
             }
             let tree = try ChannelVariables.tree(environment)
             return Channels(all: try ChannelsReader.channels(tree, environment, &files))

@@ -40,27 +40,41 @@ struct ChannelsReader {
             known: [
                 "hosting", "phone_number_id", "waba_id", "display_phone_number", "bound", "raw", "webhook", "base_url",
             ] + Self.names(ofSecret: "api_key"))
-        guard let hosting = Hosting(rawValue: try members["hosting"]?.text() ?? Hosting.cloud.rawValue) else {
-            throw entry.error("hosting", "must be cloud or on-premise")
-        }
-        let phoneNumberID = try members["phone_number_id"]?.text()
+        let identity = try identity(entry, name: name, members)
         let isBound = try members["bound"]?.truth() ?? false
-        if isBound, phoneNumberID == nil { throw entry.error("bound", "needs phone_number_id") }
-        let standard = hosting == .cloud ? "https://waba-v2.360dialog.io" : "https://waba.360dialog.io"
-        let base = try members["base_url"]?.text() ?? standard
-        guard base.hasPrefix("https://") || base.hasPrefix("http://"), !base.hasSuffix("/") else {
-            throw entry.error("base_url", "must begin with https:// (or http://) and not end with /")
-        }
+        if isBound, identity.phoneNumberID == nil { throw entry.error("bound", "needs phone_number_id") }
         guard let webhook = members["webhook"] else {
             throw entry.error("webhook", "is missing: it says what the caller of the webhook must show")
         }
         let (proofs, verifyTokens) = try proofs(webhook)
         return Channel(
-            identity: ChannelIdentity(
-                name: name, hosting: hosting, wabaID: try members["waba_id"]?.text(), phoneNumberID: phoneNumberID,
-                displayPhoneNumber: try members["display_phone_number"]?.text()),
-            webhookProofs: proofs, verifyTokens: verifyTokens, apiKey: try secret("api_key", of: entry, members),
-            baseURL: base, isBound: isBound, keepsRaw: try members["raw"]?.truth(), isAccount: isAccount)
+            identity: identity, webhookProofs: proofs, verifyTokens: verifyTokens,
+            apiKey: try secret("api_key", of: entry, members),
+            baseURL: try baseURL(entry, identity.hosting, members), isBound: isBound,
+            keepsRaw: try members["raw"]?.truth(), isAccount: isAccount)
+    }
+
+    private func identity(
+        _ entry: SettingsTree, name: String, _ members: [String: SettingsTree]
+    ) throws(SettingError) -> ChannelIdentity {
+        guard let hosting = Hosting(rawValue: try members["hosting"]?.text() ?? Hosting.cloud.rawValue) else {
+            throw entry.error("hosting", "must be cloud or on-premise")
+        }
+        return ChannelIdentity(
+            name: name, hosting: hosting, wabaID: try members["waba_id"]?.text(),
+            phoneNumberID: try members["phone_number_id"]?.text(),
+            displayPhoneNumber: try members["display_phone_number"]?.text())
+    }
+
+    private func baseURL(
+        _ entry: SettingsTree, _ hosting: Hosting, _ members: [String: SettingsTree]
+    ) throws(SettingError) -> String {
+        let standard = hosting == .cloud ? "https://waba-v2.360dialog.io" : "https://waba.360dialog.io"
+        let base = try members["base_url"]?.text() ?? standard
+        guard base.hasPrefix("https://") || base.hasPrefix("http://"), !base.hasSuffix("/") else {
+            throw entry.error("base_url", "must begin with https:// (or http://) and not end with /")
+        }
+        return base
     }
 
     // MARK: Proofs

@@ -46,7 +46,10 @@ struct SettingsTree {
     private func at(_ member: String, _ node: Node) -> SettingsTree { SettingsTree(path: path + [member], node, style) }
 
     /// Of nothing at all, as in `account:` with nothing behind it.
-    private var isNull: Bool { node.scalar.map { $0.string.isEmpty && $0.style == .plain || $0.string == "~" } ?? false }
+    private var isNull: Bool {
+        guard let scalar = node.scalar, scalar.style == .plain else { return false }
+        return ["", "~", "null"].contains(scalar.string)
+    }
 
     /// The members of a mapping by name. One that is not `known` is an error: a misspelt key must not silently become
     /// a default. Without `known` any name is taken.

@@ -72,7 +72,8 @@ extension Channel {
                 headers["Authorization"] = "Basic " + Data("\(user):\(password.value)".utf8).base64EncodedString()
             case .header(let name, let value): headers[name] = value.value
             case .signature, .metaSignature:
-                throw SettingError("channels.\(identity.name).webhook", "the simulator does not sign; it shows basic and header")
+                throw SettingError(
+                    "channels.\(identity.name).webhook", "the simulator does not sign; it shows basic and header")
             }
         }
         return headers

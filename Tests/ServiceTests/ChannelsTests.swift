@@ -73,6 +73,12 @@ import WhatsApp
         #expect(all.map(\.keepsRaw) == [true, false])
     }
 
+    @Test func onlyABareWordMeansNothing() throws {
+        let yaml = "channels: { a: { webhook: { basic: { user: '~', password: 'null' } } } }"
+        #expect(try Channels(yaml: yaml).all[0].webhookProofs == [.basic(user: "~", password: Secret("null"))])
+        #expect(throws: SettingError.self) { try Channels(yaml: yaml.replacing("'", with: "")) }
+    }
+
     @Test func oneChannelNeedsNoFile() throws {
         let path = NSTemporaryDirectory() + "secret-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
