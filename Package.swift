@@ -76,7 +76,9 @@ let package = Package(
 
         // The stages
         library("Telemetry", [metrics]),
-        library("Ingress", ["WhatsApp", "EventLog", "Telemetry", logging, lifecycle, metrics, tls] + nio),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        library(
+            "Ingress", ["WhatsApp", "EventLog", "Telemetry", "CZlib", crypto, logging, lifecycle, metrics, tls] + nio),
         library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", logging]),
         library(
@@ -86,7 +88,12 @@ let package = Package(
                 yaml, system, hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
-        executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
+        executable(
+            "millrace-ingress",
+            [
+                "Ingress", "Service", "WhatsApp", "EventLog", lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
@@ -104,9 +111,18 @@ let package = Package(
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
-        tests("IngressTests", ["Ingress", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle, metrics] + nio),
+        tests(
+            "IngressTests",
+            [
+                "Ingress", "millrace-ingress", "Service", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp",
+                "EventLogTesting", "CZlib", crypto, logging, lifecycle, metrics, tls,
+            ] + nio),
         tests("ProcessingTests", ["Processing", "Telemetry", "SQLiteLog", "EventLogTesting"]),
-        tests("ServiceTests", ["Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle]),
+        tests(
+            "ServiceTests",
+            [
+                "Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle,
+            ]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
         tests(
             "AutoResponderTests",

@@ -5,8 +5,8 @@ import NIOCore
 /// An error's body is `{"error":{"code":"…","message":"…"}}` with fixed text: nothing of a request ever comes back.
 enum Answer: Int, CaseIterable, Error, Sendable {
     case stored
-    case invalidJSON, malformedRequest
-    case unauthorized, notFound, methodNotAllowed
+    case invalidJSON, invalidEncoding, malformedRequest
+    case unauthorized, forbidden, notFound, methodNotAllowed
     case requestTimeout, lengthRequired, bodyTooLarge, unsupportedEncoding, expectationFailed, headersTooLarge
     case unsupportedTransferCoding
     case ackDeadline, logUnavailable, overloaded, tooManyConnections
@@ -14,8 +14,9 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     var status: String {
         switch self {
         case .stored: "200 OK"
-        case .invalidJSON, .malformedRequest: "400 Bad Request"
+        case .invalidJSON, .invalidEncoding, .malformedRequest: "400 Bad Request"
         case .unauthorized: "401 Unauthorized"
+        case .forbidden: "403 Forbidden"
         case .notFound: "404 Not Found"
         case .methodNotAllowed: "405 Method Not Allowed"
         case .requestTimeout: "408 Request Timeout"
@@ -34,8 +35,10 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         switch self {
         case .stored: "stored"
         case .invalidJSON: "invalid_json"
+        case .invalidEncoding: "invalid_encoding"
         case .malformedRequest: "malformed_request"
         case .unauthorized: "unauthorized"
+        case .forbidden: "forbidden"
         case .notFound: "not_found"
         case .methodNotAllowed: "method_not_allowed"
         case .requestTimeout: "request_timeout"
@@ -56,14 +59,16 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         switch self {
         case .stored: ""
         case .invalidJSON: "The body must be exactly one JSON object."
+        case .invalidEncoding: "The body is not what its Content-Encoding says."
         case .malformedRequest: "The request is not well-formed HTTP/1.1."
         case .unauthorized: "Credentials are missing or wrong."
+        case .forbidden: "The verify token is wrong."
         case .notFound: "There is nothing at this path."
         case .methodNotAllowed: "Webhooks are posted."
         case .requestTimeout: "The request took too long to arrive."
         case .lengthRequired: "The request needs a Content-Length or chunks."
         case .bodyTooLarge: "The body is larger than the limit."
-        case .unsupportedEncoding: "Encoded bodies are not taken."
+        case .unsupportedEncoding: "Bodies may be encoded with gzip or deflate, once."
         case .expectationFailed: "Only 100-continue can be expected."
         case .headersTooLarge: "The headers are larger than the limit."
         case .unsupportedTransferCoding: "Only chunked is taken as transfer coding."
@@ -79,6 +84,8 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         switch self {
         case .unauthorized: "WWW-Authenticate: Basic realm=\"webhooks\"\r\n"
         case .methodNotAllowed: "Allow: POST\r\n"
+        // RFC 9110, 15.5.16.
+        case .unsupportedEncoding: "Accept-Encoding: gzip, deflate\r\n"
         case .ackDeadline, .logUnavailable, .overloaded, .tooManyConnections: "Retry-After: 1\r\n"
         default: ""
         }
@@ -109,6 +116,19 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         let body = self == .stored ? "" : #"{"error":{"code":"\#(code)","message":"\#(message)"}}"#
         var head = "HTTP/1.1 \(status)\r\n\(extraHeaders)"
         if !body.isEmpty { head += "Content-Type: application/json\r\n" }
+        return Self.written(head, body, persistence, withBody: withBody)
+    }
+
+    /// The one answer with text from outside: a handshake's challenge, sent back to who knows the channel's token.
+    static func challenge(_ text: String, _ persistence: Persistence) -> ByteBuffer {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n"
+        return written(head, text, persistence, withBody: true)
+    }
+
+    private static func written(
+        _ start: String, _ body: String, _ persistence: Persistence, withBody: Bool
+    ) -> ByteBuffer {
+        var head = start
         head += "Content-Length: \(body.utf8.count)\r\n"
         switch persistence {
         case .open: break

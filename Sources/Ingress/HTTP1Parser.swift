@@ -47,10 +47,10 @@ extension RequestHead {
     /// Reads all headers that matter in one pass.
     init(_ head: HTTPRequestHead) {
         let headers = head.headers
+        let (path, query) = Self.path(of: head.uri)
         self.init(
-            method: head.method == .POST ? .post : head.method == .HEAD ? .head : .other, path: Self.path(of: head.uri),
-            framing: .absent, persistence: .close, expectation: .none, hasContentEncoding: false, traceparent: nil,
-            header: { headers.first(name: $0) })
+            method: Method(head.method), path: path, query: query, framing: .absent, persistence: .close,
+            expectation: .none, hasContentEncoding: false, traceparent: nil, header: { headers.first(name: $0) })
         let isHTTP11 = head.version.minor >= 1
         var hosts = 0
         // After an upgrade (or CONNECT) NIO's parser stops at the end of the message: such a connection must end.
@@ -93,14 +93,25 @@ extension RequestHead {
         framing = value.isSameToken(as: "chunked") ? .chunked : .unsupported
     }
 
-    /// The path of a request target, which may be a whole URL (RFC 9112, 3.2.2).
-    private static func path(of target: String) -> Substring {
+    /// Path and query of a request target, which may be a whole URL (RFC 9112, 3.2.2).
+    private static func path(of target: String) -> (path: Substring, query: Substring) {
         var path = Substring(target)
         for scheme in ["http://", "https://"] where path.hasPrefix(scheme) {
             path = path.dropFirst(scheme.count).drop { $0 != "/" }
             break
         }
-        if let query = path.utf8.firstIndex(of: UInt8(ascii: "?")) { path = path[..<query] }
-        return path
+        guard let mark = path.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (path, "") }
+        return (path[..<mark], path[mark...].dropFirst())
+    }
+}
+
+extension RequestHead.Method {
+    fileprivate init(_ method: HTTPMethod) {
+        switch method {
+        case .POST: self = .post
+        case .GET: self = .get
+        case .HEAD: self = .head
+        default: self = .other
+        }
     }
 }

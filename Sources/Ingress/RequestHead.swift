@@ -3,7 +3,7 @@ import NIOCore
 /// What the ingress needs to know of a request's head. The parser (`HTTP1Parser`) makes it; nothing behind it knows
 /// which parser that was.
 struct RequestHead {
-    enum Method { case post, head, other }
+    enum Method { case post, get, head, other }
 
     /// How the body is delimited (RFC 9112, 6).
     enum Framing: Equatable {
@@ -21,6 +21,8 @@ struct RequestHead {
     var method: Method
     /// The path, without query.
     var path: Substring
+    /// What stands after the path's `?`; empty without one.
+    var query: Substring = ""
     var framing: Framing
     var persistence: Persistence
     var expectation: Expectation

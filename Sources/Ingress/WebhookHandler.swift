@@ -193,6 +193,9 @@ final class WebhookHandler: ChannelDuplexHandler {
         let now = NIODeadline.now()
         began = now
         persistence = connections.isDraining ? .close : head.persistence
+        if head.method == .get, head.framing != .invalid, !isSurplus, let challenge = core.router.challenge(head) {
+            return answer(challenge, head)
+        }
         switch isSurplus ? .failure(.tooManyConnections) : Delivery.admit(head, core) {
         case .success(let admitted):
             delivery = admitted
@@ -203,11 +206,25 @@ final class WebhookHandler: ChannelDuplexHandler {
         }
     }
 
+    /// To Meta's handshake.
+    private func answer(_ challenge: Result<String, Answer>, _ head: RequestHead) {
+        switch challenge {
+        case .success(let text): skipBody(of: head) { write(Answer.challenge(text, persistence)) }
+        case .failure(let answer): refuse(answer, head)
+        }
+    }
+
     private func refuse(_ answer: Answer, _ head: RequestHead) {
+        if answer.endsConnection { persistence = .close }
+        skipBody(of: head) { answered(answer, withBody: head.method != .head) }
+    }
+
+    /// Answers at once and drops the body.
+    private func skipBody(of head: RequestHead, answering: () -> Void) {
         let rest = if case .length(let length) = head.framing { length } else { 0 }
         // Who waits for 100 may or may not send the body after a refusal, so the next request could not be found.
-        if answer.endsConnection || head.expectation != .none || rest > Self.maxDiscardedBytes { persistence = .close }
-        answered(answer, withBody: head.method != .head)
+        if head.expectation != .none || rest > Self.maxDiscardedBytes { persistence = .close }
+        answering()
         if persistence == .close { return linger() }
         state = .discarding
         droppedBytes = 0
@@ -216,8 +233,10 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     /// Splits the body and gives the records to the log.
     private func store() {
-        guard let delivery = self.delivery.take() else { preconditionFailure("receiving without a delivery") }
+        guard var delivery = self.delivery.take() else { preconditionFailure("receiving without a delivery") }
+        let refusal = delivery.open(core)
         core.budget.release(delivery.reserved)
+        if let refusal { return finish(refusal) }
         let records: [Record]
         let bytes: Int
         do {

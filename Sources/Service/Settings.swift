@@ -11,7 +11,7 @@ import WhatsApp
 /// | environment | in the file | default | what |
 /// |---|---|---|---|
 /// | `MILLRACE_LOG` | `log` | `sqlite:./data/events.db` | the event log, see `LogLocation` |
-/// | `MILLRACE_CHANNELS` | `channels` | none | file of channels, see `Channels` |
+/// | `MILLRACE_CHANNELS` | `channels` | none | file of channels; or one channel in `MILLRACE_CHANNEL_…`, see `Channels` |
 /// | `MILLRACE_STATE` | `state` | `./data/state` | folder of the processors' state files |
 /// | `MILLRACE_TOPICS_PREFIX` | `topics.prefix` | `whatsapp` | first word of the topic names |
 /// | `MILLRACE_TOPICS_VERSION` | `topics.version` | 1 | last word of the topic names, `v1` |
@@ -101,6 +101,15 @@ extension ConfigReader {
         }
         guard range.contains(value) else {
             throw SettingError(key.environmentName, "must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    /// `true` or `false`, and nothing else.
+    public func flag(_ key: ConfigKey, default fallback: Bool) throws(SettingError) -> Bool {
+        guard let value = bool(forKey: key) else {
+            if string(forKey: key) == nil { return fallback }
+            throw SettingError(key.environmentName, "must be true or false")
         }
         return value
     }

@@ -42,7 +42,7 @@ struct Up: AsyncParsableCommand {
             // For this process and, by inheritance, for its children.
             setenv("MILLRACE_LOG", "sqlite:\(data)/events.db", 1)
         }
-        if environment["MILLRACE_CHANNELS"] == nil {
+        if !Channels.areNamed(in: environment) {
             environment["MILLRACE_CHANNELS"] = try DemoChannel.write(in: data, simulatorPort: simulatorPort)
         }
         let channels = try Channels.load(environment: environment).all
@@ -76,7 +76,8 @@ struct Up: AsyncParsableCommand {
 
     private func children(_ environment: [String: String], simulated: Bool) -> [Child] {
         let here = URL(fileURLWithPath: CommandLine.executablePath).deletingLastPathComponent().path
-        var inherited = ["MILLRACE_CHANNELS": environment["MILLRACE_CHANNELS"]!]
+        var inherited: [String: String] = [:]
+        inherited["MILLRACE_CHANNELS"] = environment["MILLRACE_CHANNELS"]
         inherited["MILLRACE_STATE"] = environment["MILLRACE_STATE"] ?? "\(data)/state"
         // The demo channel's password is in the README: it must not be open to the network.
         inherited["MILLRACE_INGRESS_HOST"] = environment["MILLRACE_INGRESS_HOST"] ?? "127.0.0.1"
