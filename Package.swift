@@ -67,6 +67,7 @@ let package = Package(
         library("KafkaLog", ["EventLog", "CRdKafka", logging]),
         library("SQLiteLog", ["EventLog", grdb, logging]),
         library("EventLogTesting", ["EventLog"]),
+        library("Spill", ["EventLog", "SQLiteLog", logging, metrics, lifecycle]),
 
         // What WhatsApp and 360dialog are
         library("WhatsApp", ["EventLog", crypto]),
@@ -81,17 +82,17 @@ let package = Package(
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system,
+                "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
-        executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
+        executable("millrace-ingress", ["Ingress", "Service", "Spill", "WhatsApp", lifecycle]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
         executable(
             "millrace",
             [
-                "Service", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Simulator", "Spill", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -99,6 +100,7 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
+        tests("SpillTests", ["Spill", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),

@@ -18,6 +18,8 @@ import WhatsApp
 /// | `MILLRACE_TOPICS_PARTITIONS` | `topics.partitions` | 12 | partitions of a topic that is created (1 to 10,000) |
 /// | `MILLRACE_TOPICS_REPLICAS` | `topics.replicas` | 3 | Kafka's replication factor for created topics |
 /// | `MILLRACE_START` | `start` | `committed` | where a group without commit begins: `committed` refuses, `earliest`, `latest` |
+/// | `MILLRACE_SPILL` | `spill` | none: off | the ingress's directory for what Kafka does not take in time; must outlive the process |
+/// | `MILLRACE_SPILL_MAX_BYTES` | `spillMaxBytes` | 1073741824 | what it may hold; beyond it 503 (1 MiB to 1 TiB) |
 /// | `MILLRACE_LOG_LEVEL` | `logLevel` | `info` | trace, debug, info, notice, warning, error, critical |
 /// | `MILLRACE_KAFKA_X_Y` | – | – | librdkafka property `x.y`; `MILLRACE_KAFKA_X_Y_FILE` reads it from a file |
 public struct Settings: Sendable {
@@ -25,6 +27,9 @@ public struct Settings: Sendable {
     public var stateDirectory: String
     public var topics: Topics
     public var replicas: Int
+    /// Nil: no spill.
+    public var spillDirectory: String?
+    public var spillMaxBytes: Int
     public var start: Start
     public var logLevel: Logger.Level
     public var kafkaProperties: [String: String]
@@ -60,6 +65,9 @@ public struct Settings: Sendable {
             version: try reader.int("topics.version", default: 1, in: 1...1_000),
             partitions: Int32(try reader.int("topics.partitions", default: 12, in: 1...10_000)))
         replicas = try reader.int("topics.replicas", default: 3, in: 1...100)
+        spillDirectory = reader.string(forKey: "spill")
+        if spillDirectory == "" { throw SettingError("MILLRACE_SPILL", "must name a directory, or not be set") }
+        spillMaxBytes = try reader.int("spillMaxBytes", default: 1 << 30, in: (1 << 20)...(1 << 40))
         start = try reader.choice("start", default: .committed)
         logLevel = try reader.choice("logLevel", default: .info)
         kafkaProperties = try Self.kafkaProperties(in: environment)

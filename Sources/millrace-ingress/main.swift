@@ -1,6 +1,8 @@
 import EventLog
 import Ingress
 import Service
+import ServiceLifecycle
+import Spill
 
 // The ingress as a program. Settings beside the common ones (see `Settings`):
 //
@@ -26,10 +28,12 @@ await MillraceService.main(named: "millrace-ingress") { host in
         "ingress.maxInFlightBytes", default: configuration.maxInFlightBytes, in: (1 << 20)...(8 << 30))
     configuration.maxConnections = try reader.int(
         "ingress.maxConnections", default: configuration.maxConnections, in: 1...1_000_000)
+    let spill = try await host.settings.openSpill(before: host.log.producer, logger: host.logger)
     let server = try IngressServer(
-        configuration: configuration, producer: host.log.producer, topics: host.settings.topics, logger: host.logger,
+        configuration: configuration, producer: spill ?? host.log.producer, topics: host.settings.topics, logger: host.logger,
         now: { Timestamp.now })
-    return [server]
+    // Stopped from the end: first nobody is let in, then the spill closes.
+    return spill.map { [$0, server] } ?? [server]
 }
 
 extension IngressConfigurationError: ReadableError {}
