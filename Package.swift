@@ -118,7 +118,10 @@ let package = Package(
         tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
         tests(
             "EndToEnd",
-            ["Service", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system]),
+            [
+                "Service", "Simulator", "Spill", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess,
+                system,
+            ]),
     ]
         + processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")])
         + processor("outbound-sender", ["D360"])

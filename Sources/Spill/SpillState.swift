@@ -114,8 +114,8 @@ struct SpillState {
         return appends
     }
 
-    /// Whether a record given in now would become durable somewhere, as far as is known.
-    var canAccept: Bool { hasRoom(0, 0) || !isSpilling }
+    /// Whether a delivery of usual size would become durable somewhere now, as far as is known.
+    var canAccept: Bool { !isSpilling || hasRoom(64 << 10, 1) }
     /// Whether any lane leaves the log out, or has something in the spill.
     var isSpilling: Bool { lanes.contains { $0.mode == .spilling || $0.trimmed < $0.end } }
     var spillingLanes: Int { lanes.count { $0.mode == .spilling } }

@@ -179,7 +179,7 @@ import Testing
             scene.log.release()
             try await scene.passUntil("room again") { scene.spill.heldRecords == 0 }
             #expect(scene.answers.stored.contains("late"))
-            #expect(scene.spill.canAccept)
+            try await scene.passUntil("all lanes are open") { scene.spill.canAccept }
             scene.give("again", key: "a")
             #expect(scene.answers.stored.contains("again"))
             #expect(Set(scene.log.stored) == scene.answers.stored)
