@@ -28,11 +28,14 @@ enum SpillMetrics {
 struct SpillReporter {
     /// The spill must be empty for so long before its spell is over: a log that is slow now and then is one spell.
     private static let calm: Duration = .seconds(1)
+    /// Between lines about topics that refuse: every lane of them tries again and again.
+    private static let topicPause: Duration = .seconds(30)
 
     private let logger: Logger
     private var last = SpillTotals()
     private var begun: (at: Duration, spilled: Int, drained: Int)?
     private var emptySince: Duration?
+    private var nextTopicLine: Duration = .zero
 
     init(_ logger: Logger) { self.logger = logger }
 
@@ -45,7 +48,8 @@ struct SpillReporter {
         SpillMetrics.drained.increment(by: totals.drained - last.drained)
         SpillMetrics.refused.increment(by: totals.refused - last.refused)
         SpillMetrics.held.increment(by: totals.held - last.held)
-        if totals.held > last.held {
+        if totals.held > last.held, now >= nextTopicLine {
+            nextTopicLine = now + Self.topicPause
             logger.error("A topic takes no records; they wait in the spill", metadata: records(totals))
         }
         tellOfSpell(totals, seen.isSpilling, now)

@@ -21,7 +21,8 @@ extension SpillingProducer {
         var looks = 0
         var isDiskFull = false
         repeat {
-            // A second between looks at the disk; the counted bound is what usually holds.
+            // A second between looks at the disk, a local one by all that is said of it, so that the call does not wait;
+            // the counted bound is what usually holds.
             if looks % 20 == 0 { isDiskFull = store.freeBytes < configuration.minFreeBytes }
             looks += 1
             let now = clock.now()
@@ -33,9 +34,8 @@ extension SpillingProducer {
     private func drain() async {
         var interval = configuration.sweepInterval
         while await pause(interval) {
-            let hasWorked = await drainOnce()
             // Soon again while there is something to do; a pause all the same, so that trims come in groups.
-            interval = hasWorked ? .milliseconds(2) : min(configuration.sweepInterval, .milliseconds(20))
+            interval = await drainOnce() ? .milliseconds(2) : configuration.sweepInterval
         }
     }
 
