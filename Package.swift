@@ -67,6 +67,7 @@ let package = Package(
         library("KafkaLog", ["EventLog", "CRdKafka", logging]),
         library("SQLiteLog", ["EventLog", grdb, logging]),
         library("EventLogTesting", ["EventLog"]),
+        library("Spill", ["EventLog", "SQLiteLog", logging, metrics, lifecycle]),
 
         // What WhatsApp and 360dialog are
         library("WhatsApp", ["EventLog", crypto]),
@@ -84,14 +85,14 @@ let package = Package(
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", "Telemetry", logging, lifecycle, metrics,
-                yaml, system, hummingbird,
+                "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", "Telemetry", logging, lifecycle,
+                metrics, yaml, system, hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable(
             "millrace-ingress",
             [
-                "Ingress", "Service", "WhatsApp", "EventLog", lifecycle,
+                "Ingress", "Service", "Spill", "WhatsApp", "EventLog", lifecycle,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
 
@@ -100,7 +101,7 @@ let package = Package(
         executable(
             "millrace",
             [
-                "Service", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Simulator", "Spill", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -108,6 +109,7 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
+        tests("SpillTests", ["Spill", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
@@ -135,7 +137,10 @@ let package = Package(
         tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
         tests(
             "EndToEnd",
-            ["Service", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system]),
+            [
+                "Service", "Simulator", "Spill", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess,
+                system,
+            ]),
     ]
         + processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")])
         + processor("outbound-sender", ["D360"])

@@ -59,6 +59,9 @@ public struct Topics: Sendable, Hashable {
         analytics = topic("analytics")
     }
 
+    /// What the ingress writes.
+    public var inbound: [Topic] { [messages, statuses, errors, other, raw] }
+
     /// Where the group's failed records go.
     public static func deadLetters(group: String) -> Topic { Topic("dlq.\(group)") }
     /// Where the group keeps state that must survive its machine.

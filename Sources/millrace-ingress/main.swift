@@ -2,6 +2,7 @@ import EventLog
 import Ingress
 import Service
 import ServiceLifecycle
+import Spill
 
 // The ingress as a program. Its settings are in IngressConfiguration+Settings.swift; channels and certificate are taken
 // anew when their files change.
@@ -17,11 +18,15 @@ await MillraceService.main(named: "millrace-ingress") { host in
             files.read(tls.keyPath)
         }
     }
+    let spill = try await host.settings.openSpill(before: host.log.producer, logger: host.logger)
     let server = try IngressServer(
-        configuration: configuration, producer: host.log.producer, topics: host.settings.topics, logger: host.logger,
-        now: { Timestamp.now })
+        configuration: configuration, producer: spill ?? host.log.producer, topics: host.settings.topics,
+        logger: host.logger, now: { Timestamp.now })
     host.health.add("ingress") { server.readiness }
-    var services: [any Service] = host.settings.admin == nil ? [server] : [host.logProbe(), server]
+    // Stopped from the end: first nobody is let in, then the spill closes.
+    var services: [any Service] = spill.map { [$0, server] } ?? [server]
+    // With a spill the ingress is ready while Kafka is away.
+    if spill == nil, host.settings.admin != nil { services.insert(host.logProbe(), at: 0) }
     services.append(
         channels.reloading("channels", logger: host.logger) { try server.replaceChannels(IngressChannels($0, reader)) })
     if let certificate {
