@@ -7,7 +7,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     case stored
     case invalidJSON, malformedRequest
     case unauthorized, notFound, methodNotAllowed
-    case requestTimeout, lengthRequired, bodyTooLarge, unsupportedEncoding, expectationFailed, headersTooLarge
+    case requestTimeout, lengthRequired, bodyTooLarge, uriTooLong, unsupportedEncoding, expectationFailed, headersTooLarge
     case unsupportedTransferCoding
     case ackDeadline, logUnavailable, overloaded, tooManyConnections
 
@@ -21,6 +21,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .requestTimeout: "408 Request Timeout"
         case .lengthRequired: "411 Length Required"
         case .bodyTooLarge: "413 Content Too Large"
+        case .uriTooLong: "414 URI Too Long"
         case .unsupportedEncoding: "415 Unsupported Media Type"
         case .expectationFailed: "417 Expectation Failed"
         case .headersTooLarge: "431 Request Header Fields Too Large"
@@ -41,6 +42,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .requestTimeout: "request_timeout"
         case .lengthRequired: "length_required"
         case .bodyTooLarge: "body_too_large"
+        case .uriTooLong: "uri_too_long"
         case .unsupportedEncoding: "unsupported_encoding"
         case .expectationFailed: "expectation_failed"
         case .headersTooLarge: "headers_too_large"
@@ -63,6 +65,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .requestTimeout: "The request took too long to arrive."
         case .lengthRequired: "The request needs a Content-Length or chunks."
         case .bodyTooLarge: "The body is larger than the limit."
+        case .uriTooLong: "The request line is longer than the limit."
         case .unsupportedEncoding: "Encoded bodies are not taken."
         case .expectationFailed: "Only 100-continue can be expected."
         case .headersTooLarge: "The headers are larger than the limit."
@@ -87,7 +90,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     /// Whether the connection is of no more use, whatever the request said.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .requestTimeout, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
+        case .malformedRequest, .requestTimeout, .uriTooLong, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
         default: false
         }
     }

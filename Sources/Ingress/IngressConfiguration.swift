@@ -25,7 +25,7 @@ public struct IngressConfiguration: Sendable {
 
     /// Largest body in bytes; more is answered 413. The platform's own maximum is 3 MB (Meta, "Webhooks").
     public var maxBodyBytes = 4 << 20
-    /// Bytes of all header names and values of a request; more is answered 431.
+    /// Bytes of all header lines of a request; more is answered 431.
     public var maxHeaderBytes = 16 << 10
     /// Bound on the bodies being received and the records not yet durable, of all connections together. A request that
     /// does not fit is answered 503 at once.

@@ -13,7 +13,7 @@ import WhatsApp
 /// | 400 | the body is not exactly one JSON object, or the request is no HTTP |
 /// | 401 | wrong or missing credentials, unknown channel |
 /// | 404, 405 | another path, another method |
-/// | 408, 411, 413, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
+/// | 408, 411, 413, 414, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
 /// | 503 | the log did not confirm in time or refused, or a bound is reached; `Retry-After` says when to come again |
 public final class IngressServer: Service {
     public var metrics: IngressMetrics { core.metrics }
@@ -110,7 +110,6 @@ public final class IngressServer: Service {
                         preconditionFailure("a connection on a loop that is not the group's")
                     }
                     let pipeline = channel.pipeline.syncOperations
-                    try HTTP1Parser.add(to: pipeline, maxHeaderBytes: core.configuration.maxHeaderBytes)
                     try pipeline.addHandler(WebhookHandler(core, lane.connections.value, lane.acknowledgements))
                 }
             }
