@@ -69,6 +69,9 @@ public final class IngressServer: Service {
         let listener = try await listen(on: group, lanes)
         let port = listener.localAddress?.port ?? core.configuration.port
         bound.resolve(.success(port))
+        let drained = core.producer as? any DrainableProducer
+        if let drained, let lane = lanes.first { drained.setBell { lane.loop.execute { drained.drain() } } }
+        defer { drained?.setBell(nil) }
         logger.info("Ingress listens", metadata: ["ingress.port": "\(port)"])
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await listener.closeFuture.get()

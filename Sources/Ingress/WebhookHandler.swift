@@ -34,7 +34,8 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     private var parser: HTTP1Parser
     /// What has arrived and is not parsed: part of a head, or what has to wait.
-    private var input = ByteBuffer()
+    private var input = WebhookHandler.noInput
+    private static let noInput = ByteBuffer()
     private var isParsing = false
     private var readIsHeld = false
     private var inputIsClosed = false
@@ -67,7 +68,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         dropDelivery()
         if state == .storing { core.metrics.storing(-1) }
         state = .closed
-        input = ByteBuffer()
+        input = Self.noInput
         context.fireChannelInactive()
     }
 
@@ -138,6 +139,8 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     /// Goes on with what waited, then with reading.
     private func resume() {
+        // Whoever parses goes on by itself.
+        if isParsing { return }
         parse()
         guard !isBusy else { return }
         if state == .idle, inputIsClosed { abort() }
@@ -165,6 +168,8 @@ final class WebhookHandler: ChannelDuplexHandler {
             if case .incomplete = event { break }
             handle(event, body)
         }
+        // What is read through goes back at once, so that the channel can read into it again.
+        if input.readableBytes == 0 { input = Self.noInput }
         noticePartialHead()
     }
 
@@ -300,7 +305,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         state = .lingering
         deadline = .now() + core.times.linger
         droppedBytes = 0
-        input = ByteBuffer()
+        input = Self.noInput
         // Closes our side once everything written is sent.
         context?.close(mode: .output, promise: nil)
         if inputIsClosed { abort() }
