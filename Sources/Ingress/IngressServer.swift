@@ -86,8 +86,9 @@ public final class IngressServer: Service {
 
     private func makeLane(on loop: any EventLoop) async throws -> Lane {
         let interval = core.times.sweepInterval
+        let producer = core.producer
         return try await loop.submit {
-            let connections = Connections()
+            let connections = Connections(producer)
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),

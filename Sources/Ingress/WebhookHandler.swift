@@ -248,7 +248,8 @@ final class WebhookHandler: ChannelDuplexHandler {
         deadline = .now() + core.times.ack
         requestNumber &+= 1
         core.metrics.storing(1)
-        core.producer.send(records) { [budget = core.budget, acknowledgements, id, requestNumber] result in
+        guard let loop = context?.eventLoop else { preconditionFailure("a request without a channel") }
+        connections.outbox.send(records, on: loop) { [budget = core.budget, acknowledgements, id, requestNumber] result in
             budget.release(bytes)
             let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
             acknowledgements.deliver(Acknowledgement(connection: id, request: requestNumber, failure: failure))
