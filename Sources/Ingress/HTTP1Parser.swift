@@ -229,9 +229,9 @@ extension HTTP1Parser {
 
     /// Trailers are checked as headers are, and dropped: they must not change what the head has said.
     private mutating func trailer(_ input: RawSpan, _ line: Range<Int>) -> Answer? {
+        if RequestHead.Field(input, line) == nil { return .malformedRequest }
         trailerBytes += line.count + 2
         trailerCount += 1
-        if trailerCount > limits.headerCount { return .headersTooLarge }
-        return RequestHead.Field(input, line) == nil ? .malformedRequest : nil
+        return trailerCount > limits.headerCount ? .headersTooLarge : nil
     }
 }

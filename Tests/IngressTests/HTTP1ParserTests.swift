@@ -179,6 +179,8 @@ import Testing
         #expect(failure(chunked + "A:\r\nB:\r\nC:\r\nD:\r\n\r\n") == nil)
         #expect(failure(chunked + "A:\r\nB:\r\nC:\r\nD:\r\nE:\r\n\r\n") == .headersTooLarge)
         #expect(failure(chunked + "A: \(String(repeating: "a", count: 130))") == .headersTooLarge)
+        // As in a head, what is no header is told before what is one too many.
+        #expect(failure(chunked + "A:\r\nB:\r\nC:\r\nD:\r\nno header\r\n") == .malformedRequest)
     }
 
     // MARK: Pieces
