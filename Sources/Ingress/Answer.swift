@@ -7,7 +7,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     case stored
     case invalidJSON, invalidEncoding, malformedRequest
     case unauthorized, forbidden, notFound, methodNotAllowed
-    case requestTimeout, lengthRequired, bodyTooLarge, unsupportedEncoding, expectationFailed, headersTooLarge
+    case requestTimeout, lengthRequired, bodyTooLarge, uriTooLong, unsupportedEncoding, expectationFailed, headersTooLarge
     case unsupportedTransferCoding
     case ackDeadline, logUnavailable, overloaded, tooManyConnections
 
@@ -22,6 +22,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .requestTimeout: "408 Request Timeout"
         case .lengthRequired: "411 Length Required"
         case .bodyTooLarge: "413 Content Too Large"
+        case .uriTooLong: "414 URI Too Long"
         case .unsupportedEncoding: "415 Unsupported Media Type"
         case .expectationFailed: "417 Expectation Failed"
         case .headersTooLarge: "431 Request Header Fields Too Large"
@@ -44,6 +45,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .requestTimeout: "request_timeout"
         case .lengthRequired: "length_required"
         case .bodyTooLarge: "body_too_large"
+        case .uriTooLong: "uri_too_long"
         case .unsupportedEncoding: "unsupported_encoding"
         case .expectationFailed: "expectation_failed"
         case .headersTooLarge: "headers_too_large"
@@ -68,6 +70,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .requestTimeout: "The request took too long to arrive."
         case .lengthRequired: "The request needs a Content-Length or chunks."
         case .bodyTooLarge: "The body is larger than the limit."
+        case .uriTooLong: "The request line is longer than the limit."
         case .unsupportedEncoding: "Bodies may be encoded with gzip or deflate, once."
         case .expectationFailed: "Only 100-continue can be expected."
         case .headersTooLarge: "The headers are larger than the limit."
@@ -94,7 +97,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     /// Whether the connection is of no more use, whatever the request said.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .requestTimeout, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
+        case .malformedRequest, .requestTimeout, .uriTooLong, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
         default: false
         }
     }

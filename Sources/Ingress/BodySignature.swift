@@ -40,7 +40,7 @@ struct ClaimedSignature: Sendable {
         bytes.reserveCapacity(SHA256.byteCount)
         var high: UInt8?
         for digit in digits {
-            guard let value = digit.hexDigitValue else { return nil }
+            guard let value = digit.hexDigitValue.map(UInt8.init) else { return nil }
             if let first = high {
                 bytes.append(first << 4 | value)
                 high = nil
@@ -49,17 +49,5 @@ struct ClaimedSignature: Sendable {
             }
         }
         self.bytes = bytes
-    }
-}
-
-extension UInt8 {
-    /// Of an ASCII digit or letter a–f in either case.
-    var hexDigitValue: UInt8? {
-        switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

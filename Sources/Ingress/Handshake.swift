@@ -57,7 +57,7 @@ struct HandshakeRequest {
                 guard let high = rest.popFirst()?.hexDigitValue, let low = rest.popFirst()?.hexDigitValue else {
                     return nil
                 }
-                bytes.append(high << 4 | low)
+                bytes.append(UInt8(high << 4 | low))
             default: bytes.append(byte)
             }
         }

@@ -11,7 +11,7 @@ public struct IngressConfiguration: Sendable {
     /// Largest body in bytes, before and after inflating; more is answered 413. The platform's own maximum is 3 MB
     /// (Meta, "Webhooks").
     public var maxBodyBytes = 4 << 20
-    /// Bytes of all header names and values of a request; more is answered 431.
+    /// Bytes of all header lines of a request; more is answered 431.
     public var maxHeaderBytes = 16 << 10
     /// Containers within containers in a body, at most 128; more is answered 400. Real bodies stay below 20.
     public var maxNesting = 64

@@ -17,7 +17,7 @@ import WhatsApp
 /// | 401 | wrong or missing credentials or signature, unknown channel |
 /// | 403 | Meta's handshake with a wrong token |
 /// | 404, 405 | another path, another method |
-/// | 408, 411, 413, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
+/// | 408, 411, 413, 414, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
 /// | 503 | the log did not confirm in time or refused, or a bound is reached; `Retry-After` says when to come again |
 public final class IngressServer: Service {
     public var metrics: IngressMetrics { core.metrics }
@@ -100,6 +100,9 @@ public final class IngressServer: Service {
         let port = listener.localAddress?.port ?? core.configuration.port
         bound.resolve(.success(port))
         isServing.store(true, ordering: .relaxed)
+        let drained = core.producer as? any DrainableProducer
+        if let drained, let lane = lanes.first { drained.setBell { lane.loop.execute { drained.drain() } } }
+        defer { drained?.setBell(nil) }
         logger.info("Ingress listens", metadata: ["ingress.port": "\(port)"])
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await listener.closeFuture.get()
@@ -116,8 +119,9 @@ public final class IngressServer: Service {
 
     private func makeLane(on loop: any EventLoop) async throws -> Lane {
         let interval = core.times.sweepInterval
+        let producer = core.producer
         return try await loop.submit {
-            let connections = Connections()
+            let connections = Connections(producer)
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),
@@ -145,7 +149,6 @@ public final class IngressServer: Service {
                     }
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.makeHandler()) }
-                    try HTTP1Parser.add(to: pipeline, maxHeaderBytes: core.configuration.maxHeaderBytes)
                     try pipeline.addHandler(WebhookHandler(core, lane.connections.value, lane.acknowledgements))
                 }
             }

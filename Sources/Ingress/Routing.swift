@@ -47,7 +47,7 @@ struct Router: Sendable {
     /// The text to answer a GET of Meta's handshake with, or the answer to give instead; nil when it is none.
     func challenge(_ head: RequestHead) -> Result<String, Answer>? {
         guard head.method == .get, let name = Self.channelName(in: head.path),
-            let request = HandshakeRequest(query: head.query)
+            let request = head.query.flatMap(HandshakeRequest.init(query:))
         else { return nil }
         return (self[name]?.handshake ?? .decoy).challenge(request)
     }
