@@ -85,13 +85,21 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
+        library(
+            "Commands",
+            [
+                "WhatsApp", "EventLog", crypto, hummingbird, logging, lifecycle, metrics,
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+            ]),
+        executable("millrace-commands", ["Commands", "Service", "WhatsApp", "EventLog"]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
         executable(
             "millrace",
             [
-                "Service", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Simulator", "Commands", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments,
+                subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -102,6 +110,9 @@ let package = Package(
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
+        tests(
+            "CommandsTests",
+            ["Commands", "SQLiteLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging, lifecycle]),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),

@@ -16,6 +16,7 @@ struct Up: AsyncParsableCommand {
             """)
 
     @Option(help: "Port of the ingress.") var port = 8080
+    @Option(help: "Port of the commands endpoint.") var commandsPort = 8090
     @Option(help: "Port of the simulated 360dialog.") var simulatorPort = 8360
     @Option(help: "Messages per second that simulated customers write.") var rate = 1.0
     @Option(help: "Number of simulated customers.") var customers = 50
@@ -36,6 +37,9 @@ struct Up: AsyncParsableCommand {
         }
         if environment["MILLRACE_CHANNELS"] == nil {
             environment["MILLRACE_CHANNELS"] = try DemoChannel.write(in: data, simulatorPort: simulatorPort)
+            if environment[Self.principals] == nil {
+                environment[Self.principals] = try DemoChannel.writePrincipals(in: data)
+            }
         }
         let channels = try Channels.load(environment: environment).all
         let simulated = simulator && channels.contains { $0.sends(toPort: simulatorPort) }
@@ -44,7 +48,7 @@ struct Up: AsyncParsableCommand {
             let terminal = Terminal()
             let supervisor = try Supervisor(logDirectory: "\(data)/logs") { terminal.print("  ! \($0)") }
             let flow = try await FlowView.atTheEnd(of: log, topics: settings.topics)
-            terminal.print(banner(settings))
+            terminal.print(banner(settings, takesCommands: environment[Self.principals] != nil))
             await run(children(environment, simulated: simulated), under: supervisor, showing: flow, on: terminal)
         }
     }
@@ -63,6 +67,8 @@ struct Up: AsyncParsableCommand {
         await view.value
         terminal.print("  stopped; the log stays in place")
     }
+
+    private static let principals = "MILLRACE_COMMANDS_PRINCIPALS"
 
     private func children(_ environment: [String: String], simulated: Bool) -> [Child] {
         let here = URL(fileURLWithPath: CommandLine.executablePath).deletingLastPathComponent().path
@@ -84,21 +90,37 @@ struct Up: AsyncParsableCommand {
             Child(
                 name: "millrace-ingress", executable: "\(here)/millrace-ingress",
                 environment: inherited.merging(["MILLRACE_INGRESS_PORT": "\(port)"]) { $1 }))
+        // Without anybody who may send there is nothing to listen for.
+        if let principals = environment[Self.principals] {
+            children.append(
+                Child(
+                    name: "millrace-commands", executable: "\(here)/millrace-commands",
+                    environment: inherited.merging([
+                        Self.principals: principals, "MILLRACE_COMMANDS_PORT": "\(commandsPort)",
+                    ]) { $1 }))
+        }
         for (processor, _) in Provisioning.builtInInputs(.init()) {
             children.append(Child(name: processor, executable: "\(here)/\(processor)", environment: inherited))
         }
         return children
     }
 
-    private func banner(_ settings: Settings) -> String {
+    private func banner(_ settings: Settings, takesCommands: Bool) -> String {
+        let send = """
+          Send a message to a customer:
+
+            curl -H 'Authorization: Bearer \(DemoChannel.commandToken)' http://127.0.0.1:\(commandsPort)/v1/commands -d '\(DemoChannel.sampleCommand)'
+
+
         """
+        return """
 
           Millrace is up.  Log: \(settings.log).  Ctrl-C stops it.
           Write as a customer, from another terminal:
 
             curl -u demo:demo-only http://127.0.0.1:\(port)/webhooks/demo -d '\(DemoChannel.sampleWebhook)'
 
-          Each line below is one customer's message: who wrote, what was answered, and how long each step took.
+        \(takesCommands ? send : "")  Each line below is one customer's message: who wrote, what was answered, and how long each step took.
 
         """
     }
