@@ -25,8 +25,8 @@ public struct OutboundCommand: Sendable {
     /// The endpoint a message goes to.
     public enum Route: String, Sendable, Hashable, CaseIterable {
         case messages
-        /// The Marketing Messages API of the Cloud, for marketing templates only. Anything else that asks for it goes
-        /// to `messages`.
+        /// The Marketing Messages API of the Cloud, for marketing templates only. A fallback, or a command of a number
+        /// that is not enabled for it, goes to `messages`.
         case marketingMessages = "marketing_messages"
     }
 

@@ -23,6 +23,12 @@ import WhatsApp
 
     /// N stands for a text one character too long, and SECRET for what no fault may show.
     @Test(arguments: [
+        (#"{}"#, 0, "message.type", "is required"), (#"{"type":7}"#, 0, "message.type", "must be text and not empty"),
+        (#"{"type":"SECRET"}"#, 0, "message", "must have the member that its type names"),
+        (#"{"type":"text","text":null}"#, 0, "message", "must have the member that its type names"),
+        (#"{"type":"text","text":{"body":"x"},"to":"SECRET"}"#, 0, "message.to", "must not be there"),
+        (#"{"status":"read","message_id":"w","recipient":"SECRET"}"#, 0, "message.recipient", "must not be there"),
+        (#"{"status":"read"}"#, 0, "message.message_id", "is required"),
         (#"{"type":"text","text":"SECRET"}"#, 0, "message.text", "must be an object"),
         (#"{"type":"text","text":{}}"#, 0, "message.text.body", "is required"),
         (#"{"type":"text","text":{"body":null}}"#, 0, "message.text.body", "is required"),
@@ -177,6 +183,21 @@ import WhatsApp
             $0.fallback = try JSON(parsing: Array(#"{"type":"template","template":{"name":"t"}}"#.utf8))
         }
         #expect(fault == MessageFault("fallback.template.language", "is required"))
+    }
+
+    @Test func fallbackMustBeATemplateAndTheRouteMustFit() throws {
+        let text = #"{"type":"text","text":{"body":"x"}}"#
+        let template = #"{"type":"template","template":{"name":"t","language":{"code":"de"}}}"#
+        #expect(try fault(text) { $0.fallback = $0.message } == MessageFault("fallback.type", "must be template"))
+        func routed(_ message: String, _ purpose: OutboundCommand.Purpose) throws -> String? {
+            try fault(message) {
+                $0.route = .marketingMessages
+                $0.purpose = purpose
+            }?.path
+        }
+        #expect(try routed(template, .marketing) == nil)
+        #expect(try routed(template, .utility) == "route")
+        #expect(try routed(text, .marketing) == "route")
     }
 
     @Test func noCommandOutlivesItsTopic() throws {

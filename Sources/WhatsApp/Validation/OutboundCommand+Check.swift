@@ -6,17 +6,27 @@ extension OutboundCommand {
     /// Whoever makes commands can ask early; the sender asks again, because not everybody does.
     public func check(for hosting: Hosting) throws(MessageFault) {
         try checkRecipient(hosting)
-        do throws(MessageFault) {
-            try isMark ? Self.checkMark(message, hosting) : MessageRules.check(message, hosting: hosting)
-        } catch { throw error.inside("message") }
+        do throws(MessageFault) { try Self.check(message, hosting) } catch { throw error.inside("message") }
         if let fallback {
-            do throws(MessageFault) { try MessageRules.check(fallback, hosting: hosting) } catch {
-                throw error.inside("fallback")
-            }
+            guard fallback["type"]?.string == "template" else { throw MessageFault("fallback.type", "must be template") }
+            do throws(MessageFault) { try Self.check(fallback, hosting) } catch { throw error.inside("fallback") }
+        }
+        if route == .marketingMessages, hosting == .onPremise || purpose != .marketing || messageType != "template" {
+            throw MessageFault("route", "must be messages for all but marketing templates on the cloud")
         }
         guard expiresAt <= requestedAt + Self.maxLifetime else {
             throw MessageFault("expires_at", "must be at most \(Self.maxLifetime.milliseconds / 86_400_000) days ahead")
         }
+    }
+
+    private static func check(_ message: JSON, _ hosting: Hosting) throws(MessageFault) {
+        if let reserved = reservedMember(of: message) { throw MessageFault(reserved, "must not be there") }
+        if isMark(message) { return try checkMark(message, hosting) }
+        try MessageRule.object([.required("type", .someText)]).check(message)
+        guard let content = message[message["type"]?.string ?? ""], !content.isNull else {
+            throw MessageFault("", "must have the member that its type names")
+        }
+        try MessageRules.check(message, hosting: hosting)
     }
 
     private func checkRecipient(_ hosting: Hosting) throws(MessageFault) {
