@@ -116,18 +116,21 @@ public actor KeyMemory {
 
     private func readOnce(_ partition: TopicPartition, from at: Offset) async throws {
         guard let reader else { throw LogError(.closed, "the reader of claims") }
-        do {
-            let records = try await reader.read(
+        let records: [StoredRecord]
+        do throws(LogError) {
+            records = try await reader.read(
                 partition, from: at, maxRecords: Self.batch, waitingUpTo: .milliseconds(500))
-            let now = now()
-            for record in records {
-                if let (id, entry) = KeyClaim(record)?.entry { index.insert(entry, for: id, now: now) }
-                next[partition] = record.offset + 1
-            }
-        } catch where error.code == .offsetOutOfRange {
+        } catch {
+            guard error.code == .offsetOutOfRange else { throw error }
             // Retention has taken what we had not read; it is older than the memory.
             let held = try await log.admin.watermarks(of: [partition])
             next[partition] = max(at + 1, held[partition]?.low ?? at + 1)
+            return
+        }
+        let time = now()
+        for record in records {
+            if let (id, entry) = KeyClaim(record)?.entry { index.insert(entry, for: id, now: time) }
+            next[partition] = record.offset + 1
         }
     }
 }

@@ -97,12 +97,12 @@ struct Endpoint {
     private let transport = HTTPTransport()
 
     static func run(
-        _ bench: Bench, on log: (any Log)? = nil, configure: (inout CommandsConfiguration) -> Void = { _ in },
+        _ bench: Bench, on log: (any Log)? = nil, maxBodyBytes: Int = 256 << 10,
         _ body: (Endpoint) async throws -> Void
     ) async throws {
         var configuration = CommandsConfiguration()
         configuration.port = 0
-        configure(&configuration)
+        configuration.maxBodyBytes = maxBodyBytes
         let keys = bench.keys(on: log)
         let register = PrincipalRegister([
             (Principal(name: "shop"), [token, secondToken]),
