@@ -112,7 +112,10 @@ let package = Package(
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
         tests(
             "CommandsTests",
-            ["Commands", "SQLiteLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging, lifecycle]),
+            [
+                "Commands", "SQLiteLog", "KafkaLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging,
+                lifecycle,
+            ]),
         tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
         tests("ServiceTests", ["Service", "WhatsApp", logging]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),

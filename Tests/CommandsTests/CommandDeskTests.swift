@@ -50,8 +50,9 @@ import WhatsApp
         }
     }
 
-    @Test func sameKeyWithOtherContentIsRefusedAlsoAfterARestart() async throws {
-        try await Bench.run { bench in
+    @Test(arguments: Bench.Backend.allCases)
+    func sameKeyWithOtherContentIsRefusedAlsoAfterARestart(backend: Bench.Backend) async throws {
+        try await Bench.run(on: backend) { bench in
             let first = try await bench.instance()
             _ = try await first.accept(try request(key: "k"), from: operatorPrincipal)
             for desk in [first, try await bench.instance()] {
@@ -70,8 +71,8 @@ import WhatsApp
 
     /// Instances that know nothing of each other's calls race with one key and different contents: one content wins
     /// everywhere.
-    @Test func racingInstancesAgreeOnOneContent() async throws {
-        try await Bench.run { bench in
+    @Test(arguments: Bench.Backend.allCases) func racingInstancesAgreeOnOneContent(backend: Bench.Backend) async throws {
+        try await Bench.run(on: backend) { bench in
             var desks: [CommandDesk] = []
             for _ in 0..<4 { desks.append(try await bench.instance()) }
             for round in 0..<20 {

@@ -2,6 +2,7 @@ import Commands
 import D360
 import EventLog
 import Foundation
+import KafkaLog
 import Logging
 import SQLiteLog
 import ServiceLifecycle
@@ -20,7 +21,33 @@ struct Bench {
     let log: any Log
     let folder: String
 
-    static func run(_ body: (Bench) async throws -> Void) async throws {
+    enum Backend: Sendable, CaseIterable { case sqlite, kafka }
+
+    static func run(on backend: Backend = .sqlite, _ body: (Bench) async throws -> Void) async throws {
+        switch backend {
+        case .sqlite: try await runOnSQLite(body)
+        case .kafka: try await runOnKafka(body)
+        }
+    }
+
+    /// On librdkafka's mock cluster.
+    private static func runOnKafka(_ body: (Bench) async throws -> Void) async throws {
+        let cluster = try MockKafka(brokers: 1)
+        for spec in topics.specs(groups: []) { try cluster.createTopic(spec.topic, partitions: spec.partitions) }
+        var configuration = KafkaLogConfiguration()
+        configuration.properties = ["fetch.wait.max.ms": "10"]
+        let log = try await KafkaLog.open(bootstrap: cluster.bootstrap, configuration: configuration)
+        do {
+            try await body(Bench(log: log, folder: ""))
+        } catch {
+            await log.close()
+            throw error
+        }
+        await log.close()
+        withExtendedLifetime(cluster) {}
+    }
+
+    private static func runOnSQLite(_ body: (Bench) async throws -> Void) async throws {
         let folder = NSTemporaryDirectory() + "millrace-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -65,7 +92,12 @@ struct Bench {
         let reader = try await log.reader()
         var records: [StoredRecord] = []
         for partition in partitions where (held[partition]?.high ?? 0) > 0 {
-            records += try await reader.read(partition, from: 0, maxRecords: 10_000, waitingUpTo: .zero)
+            var next: Offset = 0
+            while next < held[partition]?.high ?? 0 {
+                let some = try await reader.read(partition, from: next, maxRecords: 10_000, waitingUpTo: .seconds(1))
+                records += some
+                next = some.last.map { $0.offset + 1 } ?? next
+            }
         }
         await reader.close()
         return records
