@@ -95,13 +95,21 @@ let package = Package(
                 "Ingress", "Service", "Spill", "WhatsApp", "EventLog", lifecycle,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
+        library(
+            "Commands",
+            [
+                "WhatsApp", "EventLog", crypto, hummingbird, logging, lifecycle, metrics,
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+            ]),
+        executable("millrace-commands", ["Commands", "Service", "WhatsApp", "EventLog"]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
         executable(
             "millrace",
             [
-                "Service", "Simulator", "Spill", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Simulator", "Commands", "Spill", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments,
+                subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -119,6 +127,12 @@ let package = Package(
                 "Ingress", "millrace-ingress", "Service", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp",
                 "EventLogTesting", "CZlib", crypto, logging, lifecycle, metrics, tls,
             ] + nio),
+        tests(
+            "CommandsTests",
+            [
+                "Commands", "SQLiteLog", "KafkaLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging,
+                lifecycle,
+            ]),
         tests("ProcessingTests", ["Processing", "Telemetry", "SQLiteLog", "EventLogTesting"]),
         tests(
             "ServiceTests",

@@ -12,7 +12,7 @@ struct Millrace: AsyncParsableCommand {
         abstract: "Webhooks of the WhatsApp Business API into an event log, and replies out of it.",
         discussion: "Settings come from the environment, see `MILLRACE_LOG` and the others in README.md.",
         subcommands: [
-            Up.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self, SpillCommand.self,
+            Up.self, Send.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self, SpillCommand.self,
         ])
 }
 
