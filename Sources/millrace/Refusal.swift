@@ -1,0 +1,5 @@
+/// Why a command does nothing, in words for the person who gave it.
+struct Refusal: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
