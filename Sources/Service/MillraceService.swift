@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Processing
 import ServiceLifecycle
+import WhatsApp
 
 /// What a program has at hand when it starts.
 public struct Host: Sendable {
@@ -10,6 +11,8 @@ public struct Host: Sendable {
     public let environment: [String: String]
     public let logger: Logger
     public let log: any Log
+    /// True in a replay: what the processor does to the outside, beside its records, must not happen.
+    public internal(set) var withholdsEffects = false
 
     /// The channels of `MILLRACE_CHANNELS`; throws when the setting is missing or the file is wrong.
     public func channels() throws -> Channels { try Channels.load(environment: environment) }
@@ -20,15 +23,15 @@ public struct Host: Sendable {
 /// SIGTERM and SIGINT stop gracefully; a second one, or 25 s, ends the process at once. Exit code 0 after a graceful
 /// stop, 78 for a bad setting, 1 for everything else.
 public enum MillraceService {
-    /// Runs one processor until it is told to stop. The whole `main.swift` of a processor is this call.
+    /// Runs one processor as its command line says, by default until it is told to stop. The whole `main.swift` of a
+    /// processor is this call.
     public static func main(processor make: @escaping @Sendable (Host) async throws -> any Processor) async -> Never {
+        let command = ProcessorProgram.parsed()
         await main(named: ProcessInfo.processInfo.processName) { host in
+            var host = host
+            host.withholdsEffects = command.withholdsEffects
             let processor = try await make(host)
-            return [
-                ProcessorRuntime(
-                    processor: processor, log: host.log, configuration: host.runtimeConfiguration,
-                    clock: ContinuousClock(), wallTime: { .now }, logger: host.logger)
-            ]
+            return [try await command.service(for: processor, host)]
         }
     }
 
@@ -107,6 +110,7 @@ extension Host {
     var runtimeConfiguration: ProcessorRuntimeConfiguration {
         var configuration = ProcessorRuntimeConfiguration()
         configuration.stateDirectory = settings.stateDirectory
+        configuration.controlTopic = Topics.control
         configuration.start =
             switch settings.start {
             case .committed: .requireCommit
