@@ -30,17 +30,31 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
-/// A processor is one executable of its own under `processors/`; it never imports another one.
-func processor(_ name: String, _ more: [Target.Dependency] = [], resources: [Resource] = []) -> [Target] {
-    [
+/// A processor is one executable of its own under `processors/` with its tests in `Tests/`, e.g. `auto-responder` and
+/// `AutoResponderTests`; it never imports another one.
+func processor(
+    _ name: String, _ more: [Target.Dependency] = [], resources: [Resource] = [], testsUse: [Target.Dependency] = []
+) -> [Target] {
+    let common: [Target.Dependency] = ["Processing", "WhatsApp", "EventLog"]
+    let words = name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }
+    return [
         .executableTarget(
-            name: name, dependencies: ["Processing", "WhatsApp", "Service", "EventLog"] + more, path: "processors/\(name)",
-            resources: resources, swiftSettings: strict)
+            name: name, dependencies: common + ["Service"] + more, path: "processors/\(name)",
+            resources: resources, swiftSettings: strict),
+        tests(words.joined() + "Tests", common + [.target(name: name), "ProcessorTesting", logging] + testsUse),
     ]
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
+
+/// `millrace processor new <name>` adds a line of its own here.
+let processors: [[Target]] = [
+    processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")]),
+    processor("outbound-sender", ["D360"], testsUse: ["D360", "HTTPTesting"]),
+    processor("status-tracker"),
+    processor("analytics"),
+]
 
 let package = Package(
     name: "millrace",
@@ -77,11 +91,11 @@ let package = Package(
         // The stages
         library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle, metrics, tls] + nio),
         library("Processing", ["EventLog", logging, lifecycle, metrics, grdb]),
-        library("ProcessorTesting", ["EventLog", "Processing", logging]),
+        library("ProcessorTesting", ["EventLog", "Processing", "WhatsApp", logging]),
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system,
+                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system, arguments,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
@@ -91,7 +105,7 @@ let package = Package(
         executable(
             "millrace",
             [
-                "Service", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Processing", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -102,25 +116,16 @@ let package = Package(
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
-        tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
-        tests("ServiceTests", ["Service", "WhatsApp", logging]),
+        tests("ProcessingTests", ["Processing", "ProcessorTesting", "SQLiteLog", "EventLogTesting"]),
+        tests("ServiceTests", ["Service", "Processing", "SQLiteLog", "EventLogTesting", "WhatsApp", "EventLog", logging]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
-        tests(
-            "AutoResponderTests",
-            ["auto-responder", "ProcessorTesting", "Processing", "WhatsApp", "EventLog", logging]),
-        tests(
-            "OutboundSenderTests",
-            ["outbound-sender", "HTTPTesting", "ProcessorTesting", "D360", "WhatsApp", "Processing", "EventLog"]),
-        tests("StatusTrackerTests", ["status-tracker", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
-        tests("AnalyticsTests", ["analytics", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
-        tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
+        tests("MillraceTests", ["millrace", "Service", "Processing", "SQLiteLog", "EventLogTesting", "WhatsApp", "EventLog", logging]),
         tests(
             "EndToEnd",
-            ["Service", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system]),
-    ]
-        + processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")])
-        + processor("outbound-sender", ["D360"])
-        + processor("status-tracker")
-        + processor("analytics"),
+            [
+                "Service", "ProcessorTesting", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system,
+            ]),
+        tests("OwnProcessorTests", ["SQLiteLog", "ProcessorTesting", "WhatsApp", "EventLog", subprocess, system]),
+    ] + processors.flatMap { $0 },
     swiftLanguageModes: [.v6]
 )

@@ -12,7 +12,7 @@ struct Millrace: AsyncParsableCommand {
         abstract: "Webhooks of the WhatsApp Business API into an event log, and replies out of it.",
         discussion: "Settings come from the environment, see `MILLRACE_LOG` and the others in README.md.",
         subcommands: [
-            Up.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self,
+            Up.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self, DLQCommand.self, ParkedCommand.self, ReplayCommand.self, ProcessorCommand.self,
         ])
 }
 
@@ -33,6 +33,9 @@ func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
         await log.close()
     } catch let error as LogError where error.code == .unknownTopic {
         StandardError.write(line: "millrace: the log has no topic \(error.detail) yet; `millrace topics create` makes it")
+        throw ExitCode(1)
+    } catch let error as Refusal {
+        StandardError.write(line: "millrace: \(error)")
         throw ExitCode(1)
     } catch let error as LogError {
         StandardError.write(line: "millrace: \(error)")

@@ -29,16 +29,12 @@ struct StatusTrackerProcessor: Processor {
 
     /// What one record says about its message; nil for a payment's status, which is none of the message's.
     private func news(in record: StoredRecord) throws -> MessageState? {
-        do {
-            switch record.topic {
-            case topics.statuses:
-                let status = try MessageStatus(record)
-                return status.isPayment ? nil : news(status)
-            case topics.outboundResults: return news(try OutboundResult(record))
-            default: return news(try OutboundCommand(record))
-            }
-        } catch {
-            throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
+        switch record.topic {
+        case topics.statuses:
+            let status = try MessageStatus(record)
+            return status.isPayment ? nil : news(status)
+        case topics.outboundResults: return news(try OutboundResult(record))
+        default: return news(try OutboundCommand(record))
         }
     }
 
