@@ -34,14 +34,11 @@ func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
     } catch let error as LogError where error.code == .unknownTopic {
         StandardError.write(line: "millrace: the log has no topic \(error.detail) yet; `millrace topics create` makes it")
         throw ExitCode(1)
-    } catch let error as Refusal {
+    } catch let error as any ReadableError {
         StandardError.write(line: "millrace: \(error)")
-        throw ExitCode(1)
+        throw ExitCode(error is SettingError ? 78 : 1)
     } catch let error as LogError {
         StandardError.write(line: "millrace: \(error)")
         throw ExitCode(1)
-    } catch let error as SettingError {
-        StandardError.write(line: "millrace: \(error)")
-        throw ExitCode(78)
     }
 }

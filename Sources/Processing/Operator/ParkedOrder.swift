@@ -45,7 +45,7 @@ public struct ParkedOrder: Sendable, Hashable {
         else { return nil }
         var set = OffsetSet()
         for run in offsets.split(separator: ",") {
-            let ends = run.split(separator: "-").map { Offset($0) }
+            let ends = run.split(separator: "-", omittingEmptySubsequences: false).map { Offset($0) }
             guard ends.count == 2, let first = ends[0], let last = ends[1], first >= 0, last >= first, last < .max else { return nil }
             set.insert(first..<last + 1)
         }

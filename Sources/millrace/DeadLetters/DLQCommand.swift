@@ -89,11 +89,15 @@ struct DLQCommand: AsyncParsableCommand {
             }
         }
 
+        private static let ids: Set = ["ce_id", "ce_causationid", "ce_correlationid", "traceparent"]
+
         static func description(of record: StoredRecord, inFull: Bool) -> String {
             let shown = inFull ? Shown.text : Shown.masked
             var rows = [["written", RFC3339.string(record.timestamp)]]
             rows.append(["key", record.key.map { shown(String(decoding: $0, as: UTF8.self)) } ?? "none"])
             for header in record.headers {
+                // Ids are what an operator searches for; a hash may look like a number.
+                let shown = Self.ids.contains(header.name) ? Shown.text : shown
                 rows.append([Shown.text(header.name), header.value.map { shown(String(decoding: $0, as: UTF8.self)) } ?? "null"])
             }
             let bytes = record.value.map { "\($0.count) bytes" } ?? "none"

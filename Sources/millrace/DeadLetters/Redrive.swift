@@ -1,4 +1,6 @@
 import EventLog
+import Service
+import Synchronization
 
 /// Sends dead letters back to the topics they came from.
 ///
@@ -31,6 +33,8 @@ struct Redrive<C: Clock> where C.Duration == Duration {
     let letters: Topic
     let group: String
     let clock: C
+    /// How long to wait for all partitions: a run that was killed keeps its own until its session ends.
+    var patience = Duration.seconds(20)
 
     static func groupName(of group: String) -> String { "redrive.\(group)" }
 
@@ -47,79 +51,106 @@ struct Redrive<C: Clock> where C.Duration == Duration {
     func run(_ plan: Plan, tell: (Int) -> Void = { _ in }) async throws -> Report {
         let ends = try await ends()
         let consumer = try await log.consumer(ConsumerConfiguration(group: group, topics: [letters]))
-        let reader = try await log.reader()
+        let membership = Membership(consumer: consumer, ends: ends)
+        let following = Task { try await membership.follow() }
         let result: Result<Report, any Error>
         do {
-            result = .success(try await run(plan, ends, consumer, reader, tell))
+            result = .success(try await sweep(plan, ends, membership, tell))
+        } catch let error as LogError where error.code == .fenced {
+            result = .failure(AnotherRun())
         } catch {
             result = .failure(error)
         }
-        await reader.close()
+        // Ends the following, too.
         await consumer.close()
+        _ = await following.result
         return try result.get()
     }
 
-    private func run(
-        _ plan: Plan, _ ends: [TopicPartition: Watermarks], _ consumer: any Consumer, _ reader: any Reader,
-        _ tell: (Int) -> Void
+    private func sweep(
+        _ plan: Plan, _ ends: [TopicPartition: Watermarks], _ membership: Membership, _ tell: (Int) -> Void
     ) async throws -> Report {
-        let owned = try await own(consumer, ends)
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Self.keepMembership(consumer) }
-            defer { group.cancelAll() }
-            var report = Report()
-            var pace = Pace(rate: plan.rate, clock: clock)
-            for (partition, commit) in owned.sorted(by: { $0.key < $1.key }) {
-                var sweep = Sweep(partition, Progress(commit ?? Commit(offset: 0)), ends[partition]!)
-                while report.redriven < plan.limit, let found = try await sweep.next(reader) {
-                    let batch = sweep.choose(from: found, plan, pace.batch, &report)
-                    if batch.isEmpty { continue }
-                    guard let commit = sweep.progress.encoded() else {
-                        throw NotesFull(partition: partition)
-                    }
-                    try await pace.wait(for: batch.count)
-                    try await consumer.commit([partition: commit], outputs: batch)
-                    report.redriven += batch.count
-                    tell(report.redriven)
-                }
+        let commits = try await membership.wait(upTo: patience)
+        let reader = try await log.reader()
+        defer { Task { await reader.close() } }
+        var report = Report()
+        var pace = Pace(rate: plan.rate, clock: clock)
+        for (partition, commit) in commits.sorted(by: { $0.key < $1.key }) {
+            var sweep = Sweep(partition, Progress(commit ?? Commit(offset: 0)), ends[partition]!)
+            while report.redriven < plan.limit, let found = try await sweep.next(reader) {
+                let batch = sweep.choose(from: found, plan, pace.batch, &report)
+                if batch.isEmpty { continue }
+                guard let commit = sweep.progress.encoded() else { throw NotesFull(partition: partition) }
+                try await pace.wait(for: batch.count)
+                try await membership.consumer.commit([partition: commit], outputs: batch)
+                report.redriven += batch.count
+                tell(report.redriven)
             }
-            return report
         }
-    }
-
-    /// Waits for the assignment. All partitions are started at their ends and read by offset instead: membership is for
-    /// the commits alone.
-    private func own(
-        _ consumer: any Consumer, _ ends: [TopicPartition: Watermarks]
-    ) async throws -> [TopicPartition: Commit?] {
-        while let event = try await consumer.next() {
-            guard case .assigned(let assignment) = event else { continue }
-            guard assignment.count == ends.count else { throw AnotherRun() }
-            try await consumer.pause(Array(assignment.keys))
-            try await consumer.start(at: ends.mapValues(\.high))
-            return assignment
-        }
-        throw LogError(.closed, "consumer")
-    }
-
-    /// Gives up what is asked back: the next commit is refused then, and the run ends.
-    private static func keepMembership(_ consumer: any Consumer) async throws {
-        while let event = try await consumer.next() {
-            if case .revoked(let partitions) = event { try await consumer.release(partitions) }
-        }
+        return report
     }
 
     /// Somebody else does the same now.
-    struct AnotherRun: Error, CustomStringConvertible {
-        var description: String { "another redrive of these letters is at work; wait for its end and run this again" }
+    struct AnotherRun: ReadableError {
+        var description: String { "another redrive of these letters is at work; run this again when it has ended" }
     }
 
     /// The exceptions of a commit no longer fit.
-    struct NotesFull: Error, CustomStringConvertible {
+    struct NotesFull: ReadableError {
         let partition: TopicPartition
         var description: String {
             "what was left in \(partition) is too scattered to be remembered; nothing is lost: choose a wider filter, or none"
         }
+    }
+}
+
+/// The run's place in the group. All partitions are started at their ends and read by offset instead: membership is for
+/// the commits alone, and to keep others out.
+private final class Membership: Sendable {
+    let consumer: any Consumer
+    private let ends: [TopicPartition: Watermarks]
+    private let owned = Mutex<[TopicPartition: Commit?]>([:])
+
+    init(consumer: any Consumer, ends: [TopicPartition: Watermarks]) {
+        self.consumer = consumer
+        self.ends = ends
+    }
+
+    /// Follows the group until the consumer is closed. What is asked back is given up: the next commit is refused then.
+    func follow() async throws {
+        while let event = try await consumer.next() {
+            switch event {
+            case .assigned(let assignment):
+                if assignment.isEmpty { continue }
+                var starts: [TopicPartition: Offset] = [:]
+                for partition in assignment.keys { starts[partition] = ends[partition]?.high ?? 0 }
+                try await consumer.pause(Array(assignment.keys))
+                try await consumer.start(at: starts)
+                owned.withLock { $0.merge(assignment) { $1 } }
+            case .revoked(let partitions):
+                forget(partitions)
+                try await consumer.release(partitions)
+            case .lost(let partitions): forget(partitions)
+            case .records, .outOfRange: continue
+            }
+        }
+    }
+
+    private func forget(_ partitions: [TopicPartition]) {
+        owned.withLock { owned in
+            for partition in partitions { owned.removeValue(forKey: partition) }
+        }
+    }
+
+    /// The commits of all partitions, once all are ours.
+    func wait(upTo patience: Duration) async throws -> [TopicPartition: Commit?] {
+        let deadline = ContinuousClock.now + patience
+        while ContinuousClock.now < deadline {
+            let all = owned.withLock { $0 }
+            if all.count == ends.count { return all }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw Redrive<ContinuousClock>.AnotherRun()
     }
 }
 
