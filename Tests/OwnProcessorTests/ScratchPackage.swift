@@ -35,20 +35,19 @@ struct ScratchPackage {
     private static func pruning(_ roots: [String]) -> String {
         """
 
-        func withDependencies(_ names: [String]) -> Set<String> {
-            names.reduce(into: Set(names)) { all, name in
-                let direct = package.targets.first { $0.name == name }?.dependencies ?? []
-                all.formUnion(
-                    withDependencies(
-                        direct.compactMap { dependency in
-                            switch dependency {
-                            case .targetItem(let name, _), .byNameItem(let name, _): name
-                            default: nil
-                            }
-                        }))
+        var needed = Set(\(roots))
+        var before = 0
+        while needed.count > before {
+            before = needed.count
+            for target in package.targets where needed.contains(target.name) {
+                for dependency in target.dependencies {
+                    switch dependency {
+                    case .targetItem(let name, _), .byNameItem(let name, _): needed.insert(name)
+                    default: break
+                    }
+                }
             }
         }
-        let needed = withDependencies(\(roots))
         package.targets.removeAll { !needed.contains($0.name) }
 
         """
