@@ -108,6 +108,7 @@ struct ProcessorTemplate {
 
     private var tests: String {
         """
+        import EventLog
         import ProcessorTesting
         import Testing
         import WhatsApp
