@@ -30,17 +30,31 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
-/// A processor is one executable of its own under `processors/`; it never imports another one.
-func processor(_ name: String, _ more: [Target.Dependency] = [], resources: [Resource] = []) -> [Target] {
-    [
+/// A processor is one executable of its own under `processors/` with its tests in `Tests/`, e.g. `auto-responder` and
+/// `AutoResponderTests`; it never imports another one.
+func processor(
+    _ name: String, _ more: [Target.Dependency] = [], resources: [Resource] = [], testsUse: [Target.Dependency] = []
+) -> [Target] {
+    let common: [Target.Dependency] = ["Processing", "WhatsApp", "EventLog"]
+    let words = name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }
+    return [
         .executableTarget(
-            name: name, dependencies: ["Processing", "WhatsApp", "Service", "EventLog"] + more, path: "processors/\(name)",
-            resources: resources, swiftSettings: strict)
+            name: name, dependencies: common + ["Service"] + more, path: "processors/\(name)",
+            resources: resources, swiftSettings: strict),
+        tests(words.joined() + "Tests", common + [.target(name: name), "ProcessorTesting", logging] + testsUse),
     ]
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
+
+/// `millrace processor new <name>` adds a line of its own here.
+let processors: [[Target]] = [
+    processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")]),
+    processor("outbound-sender", ["D360"], testsUse: ["D360", "HTTPTesting"]),
+    processor("status-tracker"),
+    processor("analytics"),
+]
 
 let package = Package(
     name: "millrace",
@@ -81,12 +95,12 @@ let package = Package(
         library(
             "Ingress", ["WhatsApp", "EventLog", "Telemetry", "CZlib", crypto, logging, lifecycle, metrics, tls] + nio),
         library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
-        library("ProcessorTesting", ["EventLog", "Processing", logging]),
+        library("ProcessorTesting", ["EventLog", "Processing", "WhatsApp", logging]),
         library(
             "Service",
             [
                 "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", "Telemetry", logging, lifecycle,
-                metrics, yaml, system, hummingbird,
+                metrics, yaml, system, hummingbird, arguments,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable(
@@ -108,8 +122,8 @@ let package = Package(
         executable(
             "millrace",
             [
-                "Service", "Simulator", "Commands", "Spill", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments,
-                subprocess, system,
+                "Service", "Processing", "Simulator", "Commands", "Spill", "D360", "WhatsApp", "EventLog", logging,
+                lifecycle, arguments, subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -133,32 +147,22 @@ let package = Package(
                 "Commands", "SQLiteLog", "KafkaLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging,
                 lifecycle,
             ]),
-        tests("ProcessingTests", ["Processing", "Telemetry", "SQLiteLog", "EventLogTesting"]),
+        tests("ProcessingTests", ["Processing", "ProcessorTesting", "Telemetry", "SQLiteLog", "EventLogTesting"]),
         tests(
             "ServiceTests",
             [
-                "Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle,
+                "Service", "Telemetry", "Processing", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog",
+                logging, lifecycle,
             ]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
-        tests(
-            "AutoResponderTests",
-            ["auto-responder", "ProcessorTesting", "Processing", "WhatsApp", "EventLog", logging]),
-        tests(
-            "OutboundSenderTests",
-            ["outbound-sender", "HTTPTesting", "ProcessorTesting", "D360", "WhatsApp", "Processing", "EventLog"]),
-        tests("StatusTrackerTests", ["status-tracker", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
-        tests("AnalyticsTests", ["analytics", "ProcessorTesting", "Processing", "WhatsApp", "EventLog"]),
-        tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
+        tests("MillraceTests", ["millrace", "Service", "Processing", "SQLiteLog", "EventLogTesting", "WhatsApp", "EventLog", logging]),
         tests(
             "EndToEnd",
             [
-                "Service", "Simulator", "Spill", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess,
-                system,
+                "Service", "ProcessorTesting", "Simulator", "Spill", "D360", "KafkaLog", "WhatsApp", "EventLog", logging,
+                lifecycle, subprocess, system,
             ]),
-    ]
-        + processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")])
-        + processor("outbound-sender", ["D360"])
-        + processor("status-tracker")
-        + processor("analytics"),
+        tests("OwnProcessorTests", ["SQLiteLog", "ProcessorTesting", "WhatsApp", "EventLog", subprocess, system]),
+    ] + processors.flatMap { $0 },
     swiftLanguageModes: [.v6]
 )

@@ -8,8 +8,8 @@ enum DeadLetter {
 
     /// Key, value and headers are the original's, unchanged; the cause is added behind them.
     ///
-    /// A record that was redriven and died again carries the headers of its former death, too: the last of a name
-    /// counts. The redrive count is kept, and begins at 0.
+    /// `millrace dlq redrive` takes the cause away again and counts `_dlq.redrive.count` up; should the record die again
+    /// the count is kept. Where another tool left the headers of a former death, the last of a name counts.
     static func record(of work: Work, failure: HandlerFailure, group: String, topic: Topic, now: Timestamp) -> Record {
         let original = work.record
         var headers = original.headers
@@ -46,9 +46,11 @@ enum DeadLetter {
 
 extension HandlerFailure {
     /// What an error thrown by a handler means. What it says stays out of logs: only `errorClass` goes there.
-    init(_ error: any Error) {
+    package init(_ error: any Error) {
         switch error {
         case let failure as HandlerFailure: self = failure
+        case let error as any UnreadableRecord:
+            self = .permanent("malformed", error.description, disposition: .deserialization)
         case let error as LogError: self = .transient("log-\(error.code.name)", error.detail)
         default: self = .transient("\(type(of: error))", "\(error)")
         }

@@ -56,6 +56,13 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         step { machine, now in machine.finish(run, result, at: now) }
     }
 
+    /// Carries an operator's order out; answers to how many records it was applied.
+    func carryOut(_ order: ParkedOrder) -> Int {
+        var applied = 0
+        step { machine, now in applied = machine.carryOut(order, at: now) }
+        return applied
+    }
+
     /// Finishes or disowns what runs, commits, and returns when the lane is closed.
     func drain() async {
         step { machine, now in machine.drain(at: now) }

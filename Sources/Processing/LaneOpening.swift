@@ -61,7 +61,8 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
             guard commit != nil else {
                 let group = context.processor.group
                 throw LogError(
-                    .invalidConfiguration, "\(group) has no commit for \(source): create it, or say where it starts")
+                    .invalidConfiguration,
+                    "\(group) has no commit for \(source); say where it begins: --from beginning, --from end or --from TIME")
             }
             birth = 0
         }

@@ -56,7 +56,8 @@ extension LaneState {
 
     mutating func follow(_ work: Work) {
         var work = work
-        work.fate = .toBeHandled
+        // One that was given up stays so.
+        if case .failed = work.fate { work.fate = .toBeHandled }
         partitions[work.record.source]?.tracker.park(work.record.offset)
         isDirty = true
         retries.follow(work)
@@ -71,9 +72,8 @@ extension LaneState {
         partitions[work.record.source]?.tracker.park(work.record.offset)
         isDirty = true
         let delay = failure.retryAfter ?? rules.retry.delay(afterAttempts: work.attempts, using: &random)
-        let isLast =
-            !failure.isTransient || work.attempts >= rules.retry.maxAttempts
-            || now.wall + delay - first > rules.retry.maxAge
+        let isLast = rules.retry.givesUp(
+            failure, afterAttempts: work.attempts, failingSince: first, now: now.wall, delay: delay)
         work.fate = isLast ? .condemned(failure) : .toBeHandled
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
     }

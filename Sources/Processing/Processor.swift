@@ -13,6 +13,10 @@ public protocol Processor: Sendable {
     /// records of one key meet here whatever topic they come from.
     var inputs: [Topic] { get }
 
+    /// Topics of its own that it writes: created with the processor (`--from`) when they are missing. Topics that
+    /// belong to others need not be named. Default: none.
+    var outputs: [Topic] { get }
+
     /// How records of one lane are worked on. Default `.ordered`.
     var work: WorkMode { get }
 
@@ -24,8 +28,8 @@ public protocol Processor: Sendable {
 
     /// Handles one record and returns what it causes.
     ///
-    /// Throw `HandlerFailure` to say whether trying again can help; any other error counts as passing and is tried
-    /// again within `retry`. Records of one key are handled one after the other, in the order of their topic.
+    /// Throw `HandlerFailure` to say whether trying again can help. A record that cannot be read (`UnreadableRecord`) is
+    /// dead-lettered at once; any other error counts as passing and is tried again within `retry`. Records of one key are handled one after the other, in the order of their topic.
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record]
 
     /// Called in `.ordered` mode after the records of a batch were handled, before its outputs are written: the place
@@ -37,6 +41,7 @@ public protocol Processor: Sendable {
 }
 
 extension Processor {
+    public var outputs: [Topic] { [] }
     public var work: WorkMode { .ordered }
     public var retry: RetryPolicy { RetryPolicy() }
     public var state: StateMode { .none }

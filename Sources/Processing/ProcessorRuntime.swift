@@ -56,6 +56,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.follow(consumer) }
             group.addTask { await self.leaveWhenAsked(consumer) }
+            if let topic = context.configuration.controlTopic { group.addTask { try await self.obey(topic) } }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -207,6 +208,16 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         }
         for lane in lanes { lane.drop() }
         Task { await consumer.close() }
+    }
+
+    /// Carries out what operators order about parked records of our lanes, until the runtime ends.
+    private func obey(_ topic: Topic) async throws {
+        await ControlFollower(log: log, topic: topic, logger: context.logger, wallTime: context.wallTime) { order in
+            guard order.group == self.context.processor.group else { return nil }
+            return self.lane(of: order.source)?.carryOut(order)
+        }.run()
+        // Only cancellation ends it; ending without an error would end the runtime.
+        throw CancellationError()
     }
 
     private func lane(of source: TopicPartition) -> Lane<C>? {

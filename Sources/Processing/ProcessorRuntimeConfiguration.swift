@@ -28,6 +28,8 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     /// A partition with so many parked records pauses. They are listed in the commit's metadata, which holds 4,096
     /// bytes: with 500 a record's share is 8.
     public var maxParkedRecords: Int
+    /// Where operators order what becomes of parked records (`ParkedOrder`); nil follows none.
+    public var controlTopic: Topic?
     /// See `ConsumerConfiguration`.
     public var sessionTimeout: Duration
     /// See `ConsumerConfiguration`.
@@ -37,7 +39,7 @@ public struct ProcessorRuntimeConfiguration: Sendable {
         start: Start = .requireCommit, stateDirectory: String = "data/state", handlerTimeout: Duration = .seconds(30),
         drainTimeout: Duration = .seconds(5), lastCommitTimeout: Duration = .seconds(5), maxBatchRecords: Int = 500,
         maxLaneRecords: Int = 5_000, maxLaneBytes: Int = 16 << 20, maxParkedRecords: Int = 500,
-        sessionTimeout: Duration = .seconds(10), instanceID: String? = nil
+        controlTopic: Topic? = nil, sessionTimeout: Duration = .seconds(10), instanceID: String? = nil
     ) {
         precondition(maxBatchRecords > 0 && maxLaneRecords > 0 && maxLaneBytes > 0 && maxParkedRecords > 0)
         self.start = start
@@ -49,6 +51,7 @@ public struct ProcessorRuntimeConfiguration: Sendable {
         self.maxLaneRecords = maxLaneRecords
         self.maxLaneBytes = maxLaneBytes
         self.maxParkedRecords = maxParkedRecords
+        self.controlTopic = controlTopic
         self.sessionTimeout = sessionTimeout
         self.instanceID = instanceID
     }

@@ -31,6 +31,14 @@ public struct RetryPolicy: Sendable, Hashable {
         return min(cap, base * (1 << doublings))
     }
 
+    /// Whether a record that failed now is given up instead of tried again after `delay`.
+    public func givesUp(
+        _ failure: HandlerFailure, afterAttempts attempts: Int, failingSince first: Timestamp, now: Timestamp,
+        delay: Duration
+    ) -> Bool {
+        !failure.isTransient || attempts >= maxAttempts || now + delay - first > maxAge
+    }
+
     public func delay(afterAttempts attempts: Int, using random: inout some RandomNumberGenerator) -> Duration {
         .milliseconds(Int64.random(in: 0...bound(afterAttempts: attempts).milliseconds, using: &random))
     }

@@ -38,6 +38,33 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
         return due[..<count].compactMap { lines[$0.key]?.head.take() }
     }
 
+    /// An operator wants the record tried now: the head of its line is. False when it is not in a line, or is being tried.
+    mutating func release(_ source: TopicPartition, _ offset: Offset, at now: Instant) -> Bool {
+        guard let key = line(of: source, offset), let index = due.firstIndex(where: { $0.key == key }) else { return false }
+        due.remove(at: index)
+        due.insert((now, key), at: due.partitioningIndex { $0.at > now })
+        return true
+    }
+
+    /// An operator gives the record up: at once if it heads its line, else when its turn comes.
+    mutating func condemn(
+        _ source: TopicPartition, _ offset: Offset, _ failure: HandlerFailure, at now: Instant
+    ) -> Bool {
+        guard let key = line(of: source, offset) else { return false }
+        if let index = lines[key]?.behind.firstIndex(where: { $0.record.offset == offset }) {
+            lines[key]?.behind[index].fate = .condemned(failure)
+            return true
+        }
+        lines[key]?.head?.fate = .condemned(failure)
+        return release(source, offset, at: now)
+    }
+
+    private func line(of source: TopicPartition, _ offset: Offset) -> OrderKey? {
+        lines.first { _, line in
+            ([line.head].compactMap { $0 } + line.behind).contains { $0.record.source == source && $0.record.offset == offset }
+        }?.key
+    }
+
     /// The head is done with. Answers those behind it, oldest first; the key is free.
     mutating func settle(_ key: OrderKey) -> [Work] { lines.removeValue(forKey: key)?.behind ?? [] }
 }

@@ -55,5 +55,5 @@ struct StartPlan: Sendable, Equatable {
 
 extension Progress {
     /// Below the offset and no exception.
-    func hasFinished(_ offset: Offset) -> Bool { offset < self.offset && !parked.contains(offset) }
+    package func hasFinished(_ offset: Offset) -> Bool { offset < self.offset && !parked.contains(offset) }
 }

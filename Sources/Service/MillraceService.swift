@@ -5,6 +5,7 @@ import Metrics
 import Processing
 import ServiceLifecycle
 import Telemetry
+import WhatsApp
 
 /// What a program has at hand when it starts.
 public struct Host: Sendable {
@@ -14,6 +15,8 @@ public struct Host: Sendable {
     public let log: any Log
     /// What `/readyz` says: add what must hold for this program to be of use.
     public let health: Health
+    /// True in a replay: what the processor does to the outside, beside its records, must not happen.
+    public internal(set) var withholdsEffects = false
 
     /// The channels of `MILLRACE_CHANNELS`; throws when the setting is missing or the file is wrong.
     public func channels() throws -> Channels { try Channels.load(environment: environment) }
@@ -28,15 +31,20 @@ public struct Host: Sendable {
 /// its end. A stop begins with "not ready", then `MILLRACE_DRAIN_MS`, then the services stop, the last one first, then
 /// the log is flushed.
 public enum MillraceService {
-    /// Runs one processor until it is told to stop. The whole `main.swift` of a processor is this call.
+    /// Runs one processor as its command line says, by default until it is told to stop. The whole `main.swift` of a
+    /// processor is this call.
     public static func main(processor make: @escaping @Sendable (Host) async throws -> any Processor) async -> Never {
+        let command = ProcessorProgram.parsed()
         await main(named: ProcessInfo.processInfo.processName) { host in
-            runtime(try await make(host), on: host)
+            var host = host
+            host.withholdsEffects = command.withholdsEffects
+            let processor = try await make(host)
+            return try await command.services(for: processor, host)
         }
     }
 
     /// The processor's runtime, and before it, so that it stops later, what watches it.
-    private static func runtime(_ processor: some Processor, on host: Host) -> [any Service] {
+    static func runtime(_ processor: some Processor, on host: Host) -> [any Service] {
         let runtime = ProcessorRuntime(
             processor: processor, log: host.log, configuration: host.runtimeConfiguration, clock: ContinuousClock(),
             wallTime: { .now }, observer: ProcessorMetrics(group: processor.group, inputs: processor.inputs),
@@ -166,6 +174,7 @@ extension Host {
     var runtimeConfiguration: ProcessorRuntimeConfiguration {
         var configuration = ProcessorRuntimeConfiguration()
         configuration.stateDirectory = settings.stateDirectory
+        configuration.controlTopic = Topics.control
         configuration.start =
             switch settings.start {
             case .committed: .requireCommit

@@ -1,6 +1,8 @@
+import EventLog
+
 /// A record that is not what its topic promises. Trying again cannot help; it belongs to the dead letters with
 /// disposition `DESERIALIZATION`. Safe to log: it names a member or header, never its content.
-public struct MalformedRecord: Error, Sendable, Hashable, CustomStringConvertible {
+public struct MalformedRecord: UnreadableRecord, Sendable, Hashable {
     /// E.g. `message.id`.
     public let what: String
 

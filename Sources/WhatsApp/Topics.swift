@@ -14,6 +14,7 @@ import EventLog
 /// | analytics | number, window, source partition | newest of each key, 90 days |
 /// | `state.<group>` | the processor's key | newest of each key |
 /// | `dlq.<group>` | the original key | 30 days |
+/// | `millrace.control.v1` | order | 1 day |
 ///
 /// Keys decide partitions, so the partition count belongs to the version: more partitions are a new version.
 public struct Topics: Sendable, Hashable {
@@ -66,6 +67,10 @@ public struct Topics: Sendable, Hashable {
     /// What the ingress writes.
     public var inbound: [Topic] { [messages, statuses, errors, other, raw] }
 
+    /// Orders of operators to running processors, and answers; one partition, kept for a day.
+    public static let control: Topic = "millrace.control.v1"
+    public static let controlSpec = TopicSpec(control, partitions: 1, retention: .delete(days: 1))
+
     /// Where the group's failed records go.
     public static func deadLetters(group: String) -> Topic { Topic("dlq.\(group)") }
     /// Where the group keeps state that must survive its machine.
@@ -95,12 +100,18 @@ public struct Topics: Sendable, Hashable {
             spec(outboundResults, .delete(days: 14)),
             spec(messageState, .compact),
             spec(analytics, .compactAndDelete(days: 90)),
+            Self.controlSpec,
         ]
-        for group in groups {
-            specs.append(spec(Self.deadLetters(group: group), .delete(days: 30), large))
-            specs.append(spec(Self.state(group: group), .compact))
-        }
+        for group in groups { specs += self.specs(group: group, outputs: []) }
         return specs
+    }
+
+    /// What a processor brings along: its dead letters, its state, and topics of its own, kept for 14 days.
+    public func specs(group: String, outputs: [Topic]) -> [TopicSpec] {
+        [
+            spec(Self.deadLetters(group: group), .delete(days: 30), Self.maxInboundRecordBytes),
+            spec(Self.state(group: group), .compact),
+        ] + outputs.map { spec($0, .delete(days: 14)) }
     }
 
     private func spec(_ topic: Topic, _ retention: Retention, _ maxRecordBytes: Int = 1 << 20) -> TopicSpec {

@@ -13,6 +13,7 @@ struct Millrace: AsyncParsableCommand {
         discussion: "Settings come from the environment, see `MILLRACE_LOG` and the others in README.md.",
         subcommands: [
             Up.self, Send.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self, SpillCommand.self,
+            DLQCommand.self, ParkedCommand.self, ReplayCommand.self, ProcessorCommand.self,
         ])
 }
 
@@ -46,11 +47,11 @@ func withSettings(_ body: (Settings) async throws -> Void) async throws {
     } catch let error as LogError where error.code == .unknownTopic {
         StandardError.write(line: "millrace: the log has no topic \(error.detail) yet; `millrace topics create` makes it")
         throw ExitCode(1)
+    } catch let error as any ReadableError {
+        StandardError.write(line: "millrace: \(error)")
+        throw ExitCode(error is SettingError ? 78 : 1)
     } catch let error as LogError {
         StandardError.write(line: "millrace: \(error)")
         throw ExitCode(1)
-    } catch let error as SettingError {
-        StandardError.write(line: "millrace: \(error)")
-        throw ExitCode(78)
     }
 }

@@ -22,6 +22,8 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Messages per second that simulated customers write.") var rate = 1.0
     @Option(help: "Number of simulated customers.") var customers = 50
     @Flag(inversion: .prefixedNo, help: "Run the simulated 360dialog and its customers.") var simulator = true
+    @Option(name: .customLong("processor"), help: "A processor of your own to run as well; may be repeated.")
+    var processors: [String] = []
     @Option(help: "Folder for the embedded log, state, the demo channel and the stages' logs.") var data = "./data"
 
     func validate() throws {
@@ -109,6 +111,12 @@ struct Up: AsyncParsableCommand {
         for (stage, adminPort) in stages(environment) {
             let variables = inherited.merging(["MILLRACE_ADMIN_PORT": "\(adminPort)"]) { $1 }
             children.append(Child(name: stage, executable: "\(here)/\(stage)", environment: variables))
+        }
+        for processor in processors {
+            children.append(
+                Child(
+                    name: processor, executable: "\(here)/\(processor)", arguments: ["--from", "end"],
+                    environment: inherited))
         }
         return children
     }

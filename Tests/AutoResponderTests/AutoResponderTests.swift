@@ -210,9 +210,7 @@ import WhatsApp
         var record = try message(text("hello"))
         record.value = Array("{".utf8)
         let broken = record
-        let failure = await #expect(throws: HandlerFailure.self) { try await responder().handle(broken, context()) }
-        #expect(failure?.isTransient == false)
-        #expect(failure?.disposition == .deserialization)
+        await #expect(throws: MalformedRecord.self) { try await responder().handle(broken, context()) }
     }
 
     @Test func rulesFileIsReadAndMissingOneIsAnError() throws {

@@ -17,7 +17,7 @@ struct AnalyticsProcessor: Processor {
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
         guard let count = try count(of: record) else { return [] }
-        let event = try event(of: record)
+        let event = try CloudEvent(record.headers)
         guard try await context.state.isFirst("\(event.source)#\(event.id)", within: Self.memory, now: context.now)
         else { return [] }
         var window = try await stored(count.key, context)
@@ -41,14 +41,10 @@ struct AnalyticsProcessor: Processor {
 
     /// What one record adds to its window; nil when it counts for nothing.
     private func count(of record: StoredRecord) throws -> AnalyticsWindow? {
-        do {
-            switch record.topic {
-            case topics.messages: return count(try InboundMessage(record))
-            case topics.outboundResults: return count(try OutboundResult(record))
-            default: return count(try MessageStatus(record))
-            }
-        } catch {
-            throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
+        switch record.topic {
+        case topics.messages: count(try InboundMessage(record))
+        case topics.outboundResults: count(try OutboundResult(record))
+        default: count(try MessageStatus(record))
         }
     }
 
@@ -83,18 +79,10 @@ struct AnalyticsProcessor: Processor {
         return count
     }
 
-    private func event(of record: StoredRecord) throws -> CloudEvent {
-        do {
-            return try CloudEvent(record.headers)
-        } catch {
-            throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
-        }
-    }
-
     private func publish(
         _ window: AnalyticsWindow, from partition: Int32, causedBy cause: StoredRecord
     ) throws -> Record {
-        let event = try event(of: cause)
+        let event = try CloudEvent(cause.headers)
         let key = window.key.record(partition: partition)
         let value = window.encoded()
         var id = IdentityHash("analytics")

@@ -43,14 +43,8 @@ struct AutoResponderProcessor: Processor {
     }
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
-        let message: InboundMessage
-        let event: CloudEvent
-        do {
-            message = try InboundMessage(record)
-            event = try CloudEvent(record.headers)
-        } catch {
-            throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
-        }
+        let message = try InboundMessage(record)
+        let event = try CloudEvent(record.headers)
         switch try await decide(message, context) {
         case .success(let reply):
             return [try command(reply, to: message, event, context).record(topic: output)]

@@ -30,16 +30,12 @@ struct StatusTrackerProcessor: Processor {
     /// What one record says about its message; nil for a payment's status, which is none of the message's, and for
     /// marking as read, which makes no message.
     private func news(in record: StoredRecord) throws -> MessageState? {
-        do {
-            switch record.topic {
-            case topics.statuses:
-                let status = try MessageStatus(record)
-                return status.isPayment ? nil : news(status)
-            case topics.outboundResults: return try news(OutboundResult(record))
-            default: return try news(OutboundCommand(record))
-            }
-        } catch {
-            throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
+        switch record.topic {
+        case topics.statuses:
+            let status = try MessageStatus(record)
+            return status.isPayment ? nil : news(status)
+        case topics.outboundResults: return try news(OutboundResult(record))
+        default: return try news(OutboundCommand(record))
         }
     }
 
