@@ -2,12 +2,30 @@ import EventLog
 
 /// What is handled next, and what becomes of it.
 extension LaneState {
-    mutating func nextRun(_ now: Moment<Instant>) -> Run<Instant>? {
-        while let key = queues.begin() {
-            let works = takeWorks(key, now)
+    /// Fills the hands that are free. Side records have as many of their own, so that slow main records do not hold
+    /// them up.
+    mutating func beginRuns(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
+        let side = rules.sideInputs.isEmpty ? 0 : running.values.count(where: \.isSide)
+        var free = (side: rules.concurrency - side, main: rules.concurrency - (running.count - side))
+        while free.side > 0, let run = nextRun(now, side: true) {
+            begun.append(run)
+            free.side -= 1
+        }
+        while free.main > 0, let run = nextRun(now, side: false) {
+            begun.append(run)
+            free.main -= 1
+        }
+    }
+
+    private mutating func nextRun(_ now: Moment<Instant>, side: Bool) -> Run<Instant>? {
+        while let key = queues.begin(side: side) {
+            var works = takeWorks(key, now)
             if works.isEmpty {
                 queues.end(key)
                 continue
+            }
+            if rules.effects == .marked {
+                for index in works.indices { works[index].effect = effect(of: works[index]) }
             }
             lastRun += 1
             let run = Run(id: lastRun, key: key, works: works, now: now.instant)
@@ -69,12 +87,14 @@ extension LaneState {
         let first = work.firstFailedAt ?? now.wall
         work.firstFailedAt = first
         partitions[work.record.source]?.tracker.park(work.record.offset)
+        leaveMark(of: work, failure.effect)
         isDirty = true
         let delay = failure.retryAfter ?? rules.retry.delay(afterAttempts: work.attempts, using: &random)
         let isLast =
             !failure.isTransient || work.attempts >= rules.retry.maxAttempts
             || now.wall + delay - first > rules.retry.maxAge
         work.fate = isLast ? .condemned(failure) : .toBeHandled
+        work.waitsFor = failure.errorClass
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
     }
 
@@ -84,7 +104,8 @@ extension LaneState {
         guard let at = watchAt, now.instant >= at else { return [] }
         let limit = rules.configuration.handlerTimeout
         var guilty: [Work] = []
-        for run in Array(running.values) {
+        let waiting = marks.runs
+        for run in Array(running.values) where !waiting.contains(run.id) {
             guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
             running[run.id] = nil
             var works = run.works
@@ -101,8 +122,17 @@ extension LaneState {
             queues.prepend(works)
             queues.end(run.key)
         }
-        watchAt = running.values.map { $0.since.advanced(by: limit) }.min()
+        watchAt = nextWatch
         return guilty
+    }
+
+    /// Tries a parked record again now.
+    mutating func wake(_ wake: Wake, _ now: Moment<Instant>) {
+        for topic in Set(partitions.keys.map(\.topic)).subtracting(rules.sideInputs) {
+            let key = OrderKey(topic: topic, key: .bytes(wake.key))
+            guard let head = retries.waiting(key), wake.errorClass.map({ $0 == head.waitsFor }) ?? true else { continue }
+            if case .toBeHandled = head.fate { retries.wake(key, at: now.instant) }
+        }
     }
 
     private func deadLetter(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) -> Record {
@@ -114,6 +144,6 @@ extension Work {
     /// Whether it may share a batch with `first`.
     fileprivate func canJoin(_ first: Work) -> Bool {
         guard case .toBeHandled = fate else { return false }
-        return attempts == 0 && isSilent == first.isSilent
+        return attempts == 0 && isSilent == first.isSilent && isSide == first.isSide
     }
 }

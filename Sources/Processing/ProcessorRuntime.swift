@@ -69,18 +69,22 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     private var membership: ConsumerConfiguration {
         ConsumerConfiguration(
-            group: context.processor.group, topics: context.processor.inputs,
+            group: context.processor.group, topics: context.processor.subscription,
             sessionTimeout: context.configuration.sessionTimeout, instanceID: context.configuration.instanceID)
     }
 
     private func checkTopics() async throws {
         let topics = try await log.admin.topics()
         let partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0.topic, $0.partitions) })
-        for topic in context.processor.inputs + [context.processor.deadLetterTopic] where partitions[topic] == nil {
+        let processor = context.processor
+        if processor.effects == .marked, processor.state == .rebuiltFromInputs {
+            throw LogError(.invalidConfiguration, "\(processor.name) has effects: its state cannot be rebuilt by handling")
+        }
+        for topic in processor.subscription + [processor.deadLetterTopic] where partitions[topic] == nil {
             throw LogError(.unknownTopic, topic.name)
         }
-        if Set(context.processor.inputs.map { partitions[$0] }).count > 1 {
-            throw LogError(.topicMismatch, "inputs of \(context.processor.name) differ in their number of partitions")
+        if Set(processor.subscription.map { partitions[$0] }).count > 1 {
+            throw LogError(.topicMismatch, "inputs of \(processor.name) differ in their number of partitions")
         }
     }
 

@@ -38,6 +38,16 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
         return due[..<count].compactMap { lines[$0.key]?.head.take() }
     }
 
+    /// The record that heads the line of a key, while it waits.
+    func waiting(_ key: OrderKey) -> Work? { lines[key]?.head }
+
+    /// The head of a key's line is due now.
+    mutating func wake(_ key: OrderKey, at now: Instant) {
+        guard lines[key]?.head != nil, let index = due.firstIndex(where: { $0.key == key }) else { return }
+        due.remove(at: index)
+        due.insert((now, key), at: due.partitioningIndex { $0.at > now })
+    }
+
     /// The head is done with. Answers those behind it, oldest first; the key is free.
     mutating func settle(_ key: OrderKey) -> [Work] { lines.removeValue(forKey: key)?.behind ?? [] }
 }

@@ -159,7 +159,7 @@ struct LaneWorld {
             committed = progress
             unfinished = unfinished.filter { !progress.hasFinished($0) }
         }
-        lane.committed(job)
+        lane.committed(job, at: now)
     }
 
     private mutating func moveTime(_ isCalm: Bool) {
