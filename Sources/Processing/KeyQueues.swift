@@ -10,6 +10,8 @@ struct KeyQueues {
         var side = Fifo<Work>()
         var main = Fifo<Work>()
         var isBusy = false
+        /// Stands in the list of ready keys.
+        var isListed = (side: false, main: false)
 
         var first: Work? { side.first ?? main.first }
 
@@ -20,6 +22,9 @@ struct KeyQueues {
             if works[0].isSide { side.prepend(works) } else { main.prepend(works) }
         }
         mutating func popFirst() -> Work? { side.popFirst() ?? main.popFirst() }
+        mutating func list(_ isIn: Bool, side: Bool) {
+            if side { isListed.side = isIn } else { isListed.main = isIn }
+        }
     }
 
     private let isOrdered: Bool
@@ -50,6 +55,7 @@ struct KeyQueues {
     /// The next key that may go on with a side record, or with a main one; it is busy from now on.
     mutating func begin(side: Bool = false) -> RecordKey? {
         while let key = side ? readyForSide.popFirst() : readyForMain.popFirst() {
+            queues[key]?.list(false, side: side)
             guard let queue = queues[key], !queue.isBusy, let first = queue.first, first.isSide == side else { continue }
             queues[key]?.isBusy = true
             return key
@@ -80,6 +86,8 @@ struct KeyQueues {
     }
 
     private mutating func setReady(_ key: RecordKey, _ first: Work) {
+        guard let queue = queues[key], !(first.isSide ? queue.isListed.side : queue.isListed.main) else { return }
+        queues[key]?.list(true, side: first.isSide)
         if first.isSide { readyForSide.append(key) } else { readyForMain.append(key) }
     }
 }

@@ -19,7 +19,7 @@ extension LaneState {
 
     private mutating func nextRun(_ now: Moment<Instant>, side: Bool) -> Run<Instant>? {
         while let key = queues.begin(side: side) {
-            var works = takeWorks(key, now)
+            var works = takeWorks(key, side, now)
             if works.isEmpty {
                 queues.end(key)
                 continue
@@ -37,10 +37,12 @@ extension LaneState {
     }
 
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
-    private mutating func takeWorks(_ key: RecordKey, _ now: Moment<Instant>) -> [Work] {
+    private mutating func takeWorks(_ key: RecordKey, _ side: Bool, _ now: Moment<Instant>) -> [Work] {
         var works: [Work] = []
         let limit = rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1
-        while works.count < limit, let work = queues.pop(key, if: { works.isEmpty || $0.canJoin(works[0]) }) {
+        while works.count < limit,
+            let work = queues.pop(key, if: { $0.isSide == side && (works.isEmpty || $0.canJoin(works[0])) })
+        {
             if work.attempts == 0, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
@@ -144,6 +146,6 @@ extension Work {
     /// Whether it may share a batch with `first`.
     fileprivate func canJoin(_ first: Work) -> Bool {
         guard case .toBeHandled = fate else { return false }
-        return attempts == 0 && isSilent == first.isSilent && isSide == first.isSide
+        return attempts == 0 && isSilent == first.isSilent
     }
 }

@@ -140,7 +140,10 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         committing = nil
         overlay.flushed()
         heldBytes -= job.bytes
-        for (source, progress) in job.progress { partitions[source]?.committed = progress }
+        for (source, progress) in job.progress {
+            partitions[source]?.committed = progress
+            partitions[source]?.tracker.forgetSeals(below: progress.offset)
+        }
     }
 
     /// Begin nothing more, finish and commit what runs, then close.

@@ -19,6 +19,9 @@ struct OffsetTracker {
     private(set) var parkedCount: Int
     /// Records, not done, whose effect was begun or is about to be: wherever they lie.
     private(set) var attempted: OffsetSet
+    /// Done, and begun as an effect: listed until the committed offset has passed them, because whoever takes over before
+    /// that reads them again.
+    private(set) var sealed = OffsetSet()
     /// The offset after the highest one that is done.
     private var doneBelow: Offset
 
@@ -55,10 +58,24 @@ struct OffsetTracker {
 
     mutating func mark(_ offset: Offset) { attempted.insert(offset) }
     mutating func unmark(_ offset: Offset) { attempted.remove(offset) }
+    /// All below is committed.
+    mutating func forgetSeals(below offset: Offset) {
+        if let first = sealed.first, first < offset { sealed.remove(first..<offset) }
+    }
+    /// Marks that a commit of `offset` must list.
+    func marks(committing offset: Offset) -> OffsetSet {
+        if sealed.isEmpty { return attempted }
+        var marks = sealed.clamped(to: offset..<max(next, offset))
+        marks.formUnion(attempted)
+        return marks
+    }
     func isMarked(_ offset: Offset) -> Bool { !attempted.isEmpty && attempted.contains(offset) }
 
     mutating func done(_ offset: Offset) {
-        unmark(offset)
+        if isMarked(offset) {
+            attempted.remove(offset)
+            sealed.insert(offset)
+        }
         doneBelow = max(doneBelow, offset + 1)
         if parkedCount > 0, parked.contains(offset) {
             parked.remove(offset)
@@ -101,7 +118,7 @@ struct OffsetTracker {
             progress.offset = last.lowerBound
             progress.parked.remove(last)
         }
-        progress.attempted = attempted
+        progress.attempted = marks(committing: progress.offset)
         return progress
     }
 

@@ -44,7 +44,7 @@ struct PartitionState: Sendable {
         let progress = tracker.progress(maxParked: maxParked, reserve: reserve, unlisted: isSilent)
         guard var kept = committed else { return progress }
         if progress.offset >= kept.offset, progress.noteBytes != nil { return progress }
-        kept.attempted = tracker.attempted
+        kept.attempted = tracker.marks(committing: kept.offset)
         return kept.noteBytes == nil ? committed ?? progress : kept
     }
 
@@ -83,7 +83,9 @@ extension PartitionState {
 
     /// Whether the next commit lists every mark, and goes on doing so wherever the offset moves.
     private var marksFit: Bool {
-        guard let bytes = Progress(offset: tracker.position, attempted: tracker.attempted).noteBytes else { return false }
-        return bytes <= Self.markBytes - Self.markSlack && groupProgress.attempted == tracker.attempted
+        let progress = groupProgress
+        guard let bytes = Progress(offset: progress.offset, attempted: progress.attempted).noteBytes else { return false }
+        let marks = tracker.marks(committing: progress.offset)
+        return bytes <= Self.markBytes - Self.markSlack && progress.attempted == marks && progress.noteBytes != nil
     }
 }

@@ -30,6 +30,14 @@ public protocol Processor: Sendable {
     /// one that is parked. Default none.
     var sideInputs: [Topic] { get }
 
+    /// Topics of which every instance reads all partitions, whatever it is assigned: to their end before the first
+    /// record is handled, and on from there. Default none.
+    var broadcastInputs: [BroadcastInput] { get }
+
+    /// Takes note of one record of `broadcastInputs`, in the order of its partition. Each start begins anew. Any error
+    /// but a permanent `HandlerFailure` is tried again until it passes.
+    func receiveBroadcast(_ record: StoredRecord) async throws
+
     /// Handles one record and returns what it causes.
     ///
     /// Throw `HandlerFailure` to say whether trying again can help; any other error counts as passing and is tried
@@ -53,6 +61,8 @@ extension Processor {
     public var state: StateMode { .none }
     public var effects: EffectMode { .none }
     public var sideInputs: [Topic] { [] }
+    public var broadcastInputs: [BroadcastInput] { [] }
+    public func receiveBroadcast(_ record: StoredRecord) async throws {}
     public func handleSide(_ record: StoredRecord, _ context: HandlerContext) async throws -> SideAnswer {
         SideAnswer()
     }

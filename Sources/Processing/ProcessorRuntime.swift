@@ -45,8 +45,15 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     }
 
     public func run() async throws {
+        let broadcasts = BroadcastFollower(context: context, log: log)
+        guard let reader = try await beforeJoining({ try await self.openReader() }) else { return }
+        defer { if let reader { Task { await reader.close() } } }
+        guard let positions = try await beforeJoining({
+            if let reader { try await broadcasts.catchUp(reader) } else { [TopicPartition: Offset]() }
+        }) else { return }
         guard let consumer = try await join() else { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
+            if let reader { group.addTask { try await broadcasts.follow(positions, reader) } }
             group.addTask { try await self.follow(consumer) }
             group.addTask { await self.leaveWhenAsked(consumer) }
             defer { group.cancelAll() }
@@ -57,14 +64,25 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     /// Tries until the log answers; nil when the process is told to stop before that.
     private func join() async throws -> (any Consumer)? {
+        try await beforeJoining {
+            try await self.context.persist(at: "topics") { try await self.checkTopics() }
+            return try await self.context.persist(at: "join") { try await self.log.consumer(self.membership) }
+        }
+    }
+
+    /// Nil when the process is told to stop meanwhile.
+    private func beforeJoining<T: Sendable>(_ body: @Sendable @escaping () async throws -> T) async throws -> T? {
         do {
-            return try await cancelWhenGracefulShutdown {
-                try await self.context.persist(at: "topics") { try await self.checkTopics() }
-                return try await self.context.persist(at: "join") { try await self.log.consumer(self.membership) }
-            }
+            return try await cancelWhenGracefulShutdown { try await body() }
         } catch is CancellationError {
             return nil
         }
+    }
+
+    /// For the broadcast inputs; nil when there are none.
+    private func openReader() async throws -> (any Reader)? {
+        if context.processor.broadcastInputs.isEmpty { return nil }
+        return try await context.persist(at: "broadcast") { try await log.reader() }
     }
 
     private var membership: ConsumerConfiguration {
