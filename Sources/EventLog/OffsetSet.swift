@@ -31,12 +31,30 @@ public struct OffsetSet: Sendable, Hashable, Sequence {
         ranges.replaceSubrange(from..<to, with: [merged])
     }
 
-    public mutating func remove(_ offset: Offset) {
-        let index = firstRange(endingAfter: offset)
-        guard index < ranges.count, ranges[index].contains(offset) else { return }
-        let hit = ranges[index]
-        let rest = [hit.lowerBound..<offset, offset + 1..<hit.upperBound].filter { !$0.isEmpty }
-        ranges.replaceSubrange(index...index, with: rest)
+    public mutating func remove(_ offset: Offset) { remove(offset..<offset + 1) }
+
+    public mutating func remove(_ range: Range<Offset>) {
+        let from = firstRange(endingAfter: range.lowerBound)
+        var to = from
+        var rest: [Range<Offset>] = []
+        while to < ranges.count, ranges[to].overlaps(range) {
+            let hit = ranges[to]
+            if hit.lowerBound < range.lowerBound { rest.append(hit.lowerBound..<range.lowerBound) }
+            if hit.upperBound > range.upperBound { rest.append(range.upperBound..<hit.upperBound) }
+            to += 1
+        }
+        if to > from { ranges.replaceSubrange(from..<to, with: rest) }
+    }
+
+    public mutating func formUnion(_ other: OffsetSet) {
+        for range in other.ranges { insert(range) }
+    }
+
+    /// The members that lie in `bounds`.
+    public func clamped(to bounds: Range<Offset>) -> OffsetSet {
+        var part = OffsetSet()
+        part.ranges = ranges.map { $0.clamped(to: bounds) }.filter { !$0.isEmpty }
+        return part
     }
 
     public func makeIterator() -> some IteratorProtocol<Offset> { ranges.lazy.joined().makeIterator() }

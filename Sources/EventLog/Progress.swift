@@ -1,15 +1,17 @@
 /// Where a group stands in one partition: everything below `offset` is finished, but for the exceptions.
 ///
-/// It travels in the commit's metadata as text, e.g. `mr1 p=12+3,20 a=40`: ranges are written from the newest down, as
-/// distance from the one above and length, so that an operator can read it with any Kafka tool and a broker's
-/// generation check fences it like the offset itself. A broker takes at most 4,096 bytes: `encoded()` answers nil
+/// It travels in the commit's metadata as text, e.g. `mr1 p=12+3,20 a=40 u=0,5+2`: ranges are written from the offset
+/// on, as distance from the one before and length, downwards in `p` (parked) and `a` (attempted below the offset),
+/// upwards in `u` (attempted at or above it). So an operator can read it with any Kafka tool, and a broker's generation
+/// check fences it like the offset itself. A broker takes at most 4,096 bytes: `encoded()` answers nil
 /// beyond that and the caller must let the partition wait (bounded, nothing dropped).
 public struct Progress: Sendable, Hashable {
     /// The next offset to read.
     public var offset: Offset
     /// Failed for a passing reason, or queued behind such a record of the same key; to be read again by offset.
     public var parked: OffsetSet
-    /// An effect was begun and its outcome is not known to the log.
+    /// An effect was begun and its outcome is not known to the log. A record may be parked and attempted. Those in
+    /// flight lie at or above the offset, where they are unfinished like everything else.
     public var attempted: OffsetSet
 
     public init(offset: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet()) {
@@ -28,7 +30,8 @@ public struct Progress: Sendable, Hashable {
         for word in words.dropFirst() {
             switch word.prefix(2) {
             case "p=": parked = Self.decode(word.dropFirst(2), below: offset)
-            case "a=": attempted = Self.decode(word.dropFirst(2), below: offset)
+            case "a=": attempted.formUnion(Self.decode(word.dropFirst(2), below: offset))
+            case "u=": attempted.formUnion(Self.decode(word.dropFirst(2), from: offset))
             default: continue
             }
         }
@@ -40,7 +43,10 @@ public struct Progress: Sendable, Hashable {
         if !parked.isEmpty || !attempted.isEmpty {
             metadata = Self.tag
             if !parked.isEmpty { metadata += " p=" + Self.encode(parked, below: offset) }
-            if !attempted.isEmpty { metadata += " a=" + Self.encode(attempted, below: offset) }
+            let below = attempted.clamped(to: 0..<max(offset, 0))
+            if !below.isEmpty { metadata += " a=" + Self.encode(below, below: offset) }
+            let above = attempted.clamped(to: max(offset, 0)..<Offset.max)
+            if !above.isEmpty { metadata += " u=" + Self.encode(above, from: offset) }
         }
         guard metadata.utf8.count <= Commit.maxMetadataBytes else { return nil }
         return Commit(offset: offset, metadata: metadata)
@@ -57,17 +63,44 @@ public struct Progress: Sendable, Hashable {
         }.joined(separator: ",")
     }
 
+    /// The same upwards: distance from the upper bound of the range below it (at first: from `offset`).
+    private static func encode(_ set: OffsetSet, from offset: Offset) -> String {
+        var edge = offset
+        return set.ranges.map { range in
+            let gap = range.lowerBound - edge
+            edge = range.upperBound
+            return range.count == 1 ? "\(gap)" : "\(gap)+\(range.count)"
+        }.joined(separator: ",")
+    }
+
     private static func decode(_ text: Substring, below offset: Offset) -> OffsetSet {
         var set = OffsetSet()
         var edge = offset
         for run in text.split(separator: ",") {
-            let parts = run.split(separator: "+", maxSplits: 1)
-            guard let gap = parts.first.flatMap({ Offset($0) }), gap >= 0, gap <= edge else { return set }
-            guard let length = parts.count == 2 ? Offset(parts[1]) : 1, length > 0, length <= edge - gap else { return set }
+            guard let (gap, length) = numbers(run), gap <= edge, length <= edge - gap else { return set }
             let upper = edge - gap
             set.insert(upper - length..<upper)
             edge = upper - length
         }
         return set
+    }
+
+    private static func decode(_ text: Substring, from offset: Offset) -> OffsetSet {
+        var set = OffsetSet()
+        var edge = max(offset, 0)
+        for run in text.split(separator: ",") {
+            guard let (gap, length) = numbers(run), gap < .max - edge, length < .max - edge - gap else { return set }
+            let lower = edge + gap
+            set.insert(lower..<lower + length)
+            edge = lower + length
+        }
+        return set
+    }
+
+    private static func numbers(_ run: Substring) -> (gap: Offset, length: Offset)? {
+        let parts = run.split(separator: "+", maxSplits: 1)
+        guard let gap = parts.first.flatMap({ Offset($0) }), gap >= 0 else { return nil }
+        guard let length = parts.count == 2 ? Offset(parts[1]) : 1, length > 0 else { return nil }
+        return (gap, length)
     }
 }

@@ -11,13 +11,19 @@ public struct HandlerContext: Sendable {
     public let firstFailedAt: Timestamp?
     /// The runtime's clock; tests move it.
     public let now: Timestamp
+    /// `.unknown` when an effect of this record was begun and nobody knows how it ended: look for evidence before
+    /// acting again.
+    public let effect: EffectOutcome
     /// The lane's keyed state; empty and refusing writes when the processor declares none.
     public let state: any StateStore
     public let logger: Logger
 
+    private let mark: @Sendable () async throws -> Void
+
+    /// - Parameter mark: what `beginEffect` does.
     public init(
         attempt: Int, partition: Int32, firstFailedAt: Timestamp?, now: Timestamp, state: any StateStore,
-        logger: Logger
+        logger: Logger, effect: EffectOutcome = .none, mark: @escaping @Sendable () async throws -> Void = {}
     ) {
         self.attempt = attempt
         self.partition = partition
@@ -25,7 +31,17 @@ public struct HandlerContext: Sendable {
         self.now = now
         self.state = state
         self.logger = logger
+        self.effect = effect
+        self.mark = mark
     }
+
+    /// Call right before acting on the outside. Returns when a commit is durable that marks the record as attempted:
+    /// should this process die from now on, its successor is told `effect == .unknown`.
+    ///
+    /// Many marks share a commit. The wait does not count as handling time: while the log takes nothing, nothing
+    /// begins. Throws `EffectRefused` when the partition is being given up or is somebody else's, then the effect must
+    /// not begin; a permanent failure when the processor does not declare `EffectMode.marked`.
+    public func beginEffect() async throws { try await mark() }
 }
 
 /// Keyed state of one lane. Writes become durable together with the progress they belong to, and are seen by later

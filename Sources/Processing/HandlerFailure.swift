@@ -17,16 +17,22 @@ public struct HandlerFailure: Error, Sendable {
     public let message: String
     /// The other side's wish when to come again; replaces the policy's delay.
     public let retryAfter: Duration?
+    /// Whether an effect that began may have happened. Without one begun it means nothing.
+    public let effect: EffectOutcome
     /// What the handler knows beyond that, for its own `deadLettered`; nil for failures that the runtime makes.
     public let cause: (any Error)?
 
     /// Passing: the record is parked with the later ones of its key and tried again.
+    ///
+    /// - Parameter effect: `.none` only if it is certain that an effect that began in this attempt or an earlier one did
+    ///   not happen: the mark is taken away, and the next attempt is a first one again.
     public static func transient(
-        _ errorClass: String, _ message: String, retryAfter: Duration? = nil, cause: (any Error)? = nil
+        _ errorClass: String, _ message: String, retryAfter: Duration? = nil, effect: EffectOutcome = .unknown,
+        cause: (any Error)? = nil
     ) -> HandlerFailure {
         HandlerFailure(
             isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
-            retryAfter: retryAfter, cause: cause)
+            retryAfter: retryAfter, effect: effect, cause: cause)
     }
 
     /// Final: the record goes to the dead-letter topic at once.
@@ -35,18 +41,19 @@ public struct HandlerFailure: Error, Sendable {
     ) -> HandlerFailure {
         HandlerFailure(
             isTransient: false, disposition: disposition, errorClass: errorClass, message: message, retryAfter: nil,
-            cause: cause)
+            effect: .unknown, cause: cause)
     }
 
     private init(
         isTransient: Bool, disposition: Disposition, errorClass: String, message: String, retryAfter: Duration?,
-        cause: (any Error)?
+        effect: EffectOutcome, cause: (any Error)?
     ) {
         self.isTransient = isTransient
         self.disposition = disposition
         self.errorClass = errorClass
         self.message = message
         self.retryAfter = retryAfter
+        self.effect = effect
         self.cause = cause
     }
 }

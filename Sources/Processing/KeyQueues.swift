@@ -3,17 +3,36 @@ import EventLog
 /// The records of a lane that wait for a handler: a queue per key, and the keys that may go on.
 ///
 /// A key is handed out by `begin` and belongs to its run until `end`, so that its records are handled one after the
-/// other, whatever topic they come from. In ordered mode the lane is one key.
+/// other, whatever topic they come from. In ordered mode the lane is one key. Records of side inputs stand in a queue of
+/// their own before the others of their key.
 struct KeyQueues {
     private struct Queue {
-        var works = Fifo<Work>()
+        var side = Fifo<Work>()
+        var main = Fifo<Work>()
         var isBusy = false
+        /// Stands in the list of ready keys.
+        var isListed = (side: false, main: false)
+
+        var first: Work? { side.first ?? main.first }
+
+        mutating func append(_ work: Work) {
+            if work.isSide { side.append(work) } else { main.append(work) }
+        }
+        mutating func prepend(_ works: [Work]) {
+            if works[0].isSide { side.prepend(works) } else { main.prepend(works) }
+        }
+        mutating func popFirst() -> Work? { side.popFirst() ?? main.popFirst() }
+        mutating func list(_ isIn: Bool, side: Bool) {
+            if side { isListed.side = isIn } else { isListed.main = isIn }
+        }
     }
 
     private let isOrdered: Bool
     private var queues: [RecordKey: Queue] = [:]
-    /// Keys with work that are not busy, each once, the longest waiting first.
-    private var ready = Fifo<RecordKey>()
+    /// Keys with work that are not busy, the longest waiting first. A key to which a side record came later stands in
+    /// both; where it is found first, it is taken.
+    private var readyForSide = Fifo<RecordKey>()
+    private var readyForMain = Fifo<RecordKey>()
 
     init(isOrdered: Bool) { self.isOrdered = isOrdered }
 
@@ -21,44 +40,54 @@ struct KeyQueues {
 
     mutating func append(_ work: Work) {
         let key = key(of: work.record)
-        queues[key, default: Queue()].works.append(work)
-        noteReady(key, added: 1)
+        queues[key, default: Queue()].append(work)
+        noteReady(key, work, added: 1)
     }
 
     /// Puts work of one key before what waits there: it is older.
     mutating func prepend(_ works: [Work]) {
         guard let first = works.first else { return }
         let key = key(of: first.record)
-        queues[key, default: Queue()].works.prepend(works)
-        noteReady(key, added: works.count)
+        queues[key, default: Queue()].prepend(works)
+        noteReady(key, first, added: works.count)
     }
 
-    /// The next key that may go on; it is busy from now on.
-    mutating func begin() -> RecordKey? {
-        guard let key = ready.popFirst() else { return nil }
-        queues[key]?.isBusy = true
-        return key
+    /// The next key that may go on with a side record, or with a main one; it is busy from now on.
+    mutating func begin(side: Bool = false) -> RecordKey? {
+        while let key = side ? readyForSide.popFirst() : readyForMain.popFirst() {
+            queues[key]?.list(false, side: side)
+            guard let queue = queues[key], !queue.isBusy, let first = queue.first, first.isSide == side else { continue }
+            queues[key]?.isBusy = true
+            return key
+        }
+        return nil
     }
 
     /// Takes the oldest work of a busy key if it is to the taker's liking.
     mutating func pop(_ key: RecordKey, if suits: (Work) -> Bool) -> Work? {
-        guard let first = queues[key]?.works.first, suits(first) else { return nil }
-        return queues[key]?.works.popFirst()
+        guard let first = queues[key]?.first, suits(first) else { return nil }
+        return queues[key]?.popFirst()
     }
 
     /// The key's run is over.
     mutating func end(_ key: RecordKey) {
-        guard let queue = queues[key] else { return }
-        if queue.works.isEmpty {
+        guard let first = queues[key]?.first else {
             queues[key] = nil
-        } else {
-            queues[key]?.isBusy = false
-            ready.append(key)
+            return
         }
+        queues[key]?.isBusy = false
+        setReady(key, first)
     }
 
-    private mutating func noteReady(_ key: RecordKey, added: Int) {
-        guard let queue = queues[key], !queue.isBusy, queue.works.count == added else { return }
-        ready.append(key)
+    /// What was added is all that the key has of its kind: so it has become ready, or ready for side records.
+    private mutating func noteReady(_ key: RecordKey, _ work: Work, added: Int) {
+        guard let queue = queues[key], !queue.isBusy, let first = queue.first, first.isSide == work.isSide else { return }
+        if (work.isSide ? queue.side : queue.main).count == added { setReady(key, first) }
+    }
+
+    private mutating func setReady(_ key: RecordKey, _ first: Work) {
+        guard let queue = queues[key], !(first.isSide ? queue.isListed.side : queue.isListed.main) else { return }
+        queues[key]?.list(true, side: first.isSide)
+        if first.isSide { readyForSide.append(key) } else { readyForMain.append(key) }
     }
 }

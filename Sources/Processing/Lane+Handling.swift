@@ -7,10 +7,10 @@ extension Lane {
         var result = RunResult()
         let batch = disk == nil ? nil : StateScope(parent: self)
         if case .condemned(let failure) = run.works[0].fate {
-            result.outcomes = [.done(await bury(run.works[0], failure, batch))]
+            result.outcomes = [.done(await bury(run, failure, batch))]
         } else {
             await handleAll(run, batch, &result)
-            if context.processor.work == .ordered { await endBatch(run, batch, &result) }
+            if context.processor.work == .ordered, !run.isSide { await endBatch(run, batch, &result) }
         }
         result.writes = batch?.take() ?? [:]
         finish(run, result)
@@ -28,8 +28,10 @@ extension Lane {
             let scope = batch.map { StateScope(parent: $0) }
             var outcome = HandlingOutcome.done
             do {
-                result.outcomes.append(.done(try await context.processor.handle(work.record, handling(work, scope))))
+                result.outcomes.append(.done(try await handle(work, handling(work, scope, run), &result)))
                 if let scope { batch?.merge(scope.take()) }
+            } catch is EffectRefused {
+                return
             } catch {
                 failedKeys.insert(OrderKey(work.record))
                 result.outcomes.append(.failed(failure(of: work, error)))
@@ -41,6 +43,13 @@ extension Lane {
         }
     }
 
+    private func handle(_ work: Work, _ handling: HandlerContext, _ result: inout RunResult) async throws -> [Record] {
+        guard work.isSide else { return try await context.processor.handle(work.record, handling) }
+        let answer = try await context.processor.handleSide(work.record, handling)
+        result.wakes += answer.wakes
+        return answer.outputs
+    }
+
     /// Calls `endBatch` for the records that were handled. When it fails, each is handled again in a batch of its own,
     /// so that the failure meets the one that causes it.
     private func endBatch(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
@@ -50,7 +59,7 @@ extension Lane {
         if handled.isEmpty { return }
         if case .disowned = run.begin(run.works.count, at: context.clock.now) { return }
         do {
-            result.batchOutputs = try await context.processor.endBatch(handled, handling(run.works[0], batch))
+            result.batchOutputs = try await context.processor.endBatch(handled, handling(run.works[0], batch, run))
         } catch {
             let failure = failure(of: run.works[0], error)
             result = RunResult()
@@ -60,9 +69,10 @@ extension Lane {
     }
 
     /// The dead letter of a record, and what the processor writes along with it.
-    private func bury(_ work: Work, _ failure: HandlerFailure, _ batch: StateScope?) async -> [Record] {
+    private func bury(_ run: Run<C.Instant>, _ failure: HandlerFailure, _ batch: StateScope?) async -> [Record] {
+        let work = run.works[0]
         if work.isSilent { return [] }
-        let outputs = await context.processor.deadLettered(work.record, failure, handling(work, batch))
+        let outputs = await context.processor.deadLettered(work.record, failure, handling(work, batch, run))
         let processor = context.processor
         let letter = DeadLetter.record(
             of: work, failure: failure, group: processor.group, topic: processor.deadLetterTopic,
@@ -72,11 +82,16 @@ extension Lane {
         return [letter] + outputs
     }
 
-    private func handling(_ work: Work, _ state: StateScope?) -> HandlerContext {
-        HandlerContext(
+    private func handling(_ work: Work, _ state: StateScope?, _ run: Run<C.Instant>) -> HandlerContext {
+        let mayAct = context.processor.effects == .marked && !work.isSide
+        return HandlerContext(
             attempt: work.attempts + 1, partition: partition,
             firstFailedAt: work.attempts == 0 ? nil : work.firstFailedAt, now: context.wallTime(),
-            state: state ?? NoState(), logger: logger)
+            state: state ?? NoState(), logger: logger, effect: work.effect
+        ) {
+            guard mayAct else { throw HandlerFailure.permanent("no-effects", "the processor declares no effects here") }
+            try await self.beginEffect(run, work.record)
+        }
     }
 
     private func failure(of work: Work, _ error: any Error) -> HandlerFailure {

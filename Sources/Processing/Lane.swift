@@ -14,6 +14,9 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         var commit: Task<Void, Never>?
         var isClosed = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+        /// Handlers that wait for their mark.
+        var lastMark: UInt64 = 0
+        var marks: [UInt64: CheckedContinuation<Void, any Error>] = [:]
     }
 
     let partition: Int32
@@ -63,6 +66,30 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         return applied
     }
 
+    /// Returns when the record is marked by a commit of ours; throws `EffectRefused` when that will not be.
+    func beginEffect(_ run: Run<C.Instant>, _ record: StoredRecord) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            let id = guarded.withLock { guarded in
+                guarded.lastMark += 1
+                guarded.marks[guarded.lastMark] = continuation
+                return guarded.lastMark
+            }
+            step { machine, _ in machine.requestMark(id, run, record) }
+        }
+    }
+
+    private func answer(_ marks: EffectMarks.Answers) {
+        if marks.granted.isEmpty, marks.refused.isEmpty { return }
+        let (granted, refused) = guarded.withLock { guarded in
+            (
+                marks.granted.compactMap { guarded.marks.removeValue(forKey: $0) },
+                marks.refused.compactMap { guarded.marks.removeValue(forKey: $0) }
+            )
+        }
+        for continuation in granted { continuation.resume() }
+        for continuation in refused { continuation.resume(throwing: EffectRefused()) }
+    }
+
     /// Finishes or disowns what runs, commits, and returns when the lane is closed.
     func drain() async {
         step { machine, now in machine.drain(at: now) }
@@ -105,6 +132,8 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
             let failure = HandlerFailure.transient("timeout", "")
             logger.info("handler took too long", metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
         }
+        answer(turn.marks)
+        for source in turn.becameUnknown { context.observer.effectUnknown(source) }
         if flows { Task { await settleFlow() } }
         for waiter in waiters { waiter.resume() }
     }
@@ -139,7 +168,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
                 context.observer.progressed(
                     source, to: progress.offset, parked: tracker?.parkedCount ?? 0, oldest: tracker?.oldest)
             }
-            step { machine, _ in machine.committed(job) }
+            step { machine, now in machine.committed(job, at: now) }
         } catch {
             if guarded.withLock(\.isClosed) { return }
             logger.error("lane stops: its progress cannot be committed", metadata: [LogKey.error: "\(error)"])

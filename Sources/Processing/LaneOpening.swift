@@ -18,7 +18,7 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
         var lanes: [Lane<C>] = []
         var positions: [TopicPartition: Offset] = [:]
         for (partition, sources) in Dictionary(grouping: assignment.keys, by: \.partition) {
-            guard Set(sources.map(\.topic)) == Set(context.processor.inputs) else {
+            guard Set(sources.map(\.topic)) == Set(context.processor.subscription) else {
                 throw LogError(.invalidConfiguration, "inputs are not assigned together: members must subscribe alike")
             }
             let disk = try await openState(partition)
@@ -41,7 +41,8 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
         let processor = context.processor
         return .init(
             configuration: context.configuration, retry: processor.retry, work: processor.work,
-            keepsState: processor.state != .none, group: processor.group, deadLetterTopic: processor.deadLetterTopic)
+            keepsState: processor.state != .none, group: processor.group, deadLetterTopic: processor.deadLetterTopic,
+            effects: processor.effects, sideInputs: Set(processor.sideInputs))
     }
 
     private func openState(_ partition: Int32) async throws -> SQLiteStateStore? {

@@ -5,13 +5,17 @@ extension LaneState {
     /// One commit at a time takes everything that finished meanwhile: prompt when idle, large under load.
     mutating func nextCommit() -> CommitJob? {
         if case .closed = phase { return nil }
-        guard committing == nil, isDirty else { return nil }
+        guard committing == nil else { return nil }
+        admitMarks()
+        // Also where nothing changed: a commit asked for after the mark proves that the partition is ours.
+        let marked = Set(marks.committing.map(\.source))
+        guard isDirty || !marked.isEmpty else { return nil }
         isDirty = false
         var job = CommitJob(outputs: outputs, bytes: uncommitted.bytes, records: uncommitted.records)
         for (source, partition) in partitions {
             job.sources.append(source)
             let progress = partition.groupProgress
-            if progress != partition.committed { job.progress[source] = progress }
+            if progress != partition.committed || marked.contains(source) { job.progress[source] = progress }
         }
         if rules.keepsState {
             job.state = StateFlush(
@@ -24,19 +28,28 @@ extension LaneState {
         return job
     }
 
+    /// Main inputs pause when the lane is full; side inputs, which may free it, only at twice its bytes.
     mutating func pausedPartitions() -> Set<TopicPartition> {
-        let configuration = rules.configuration
+        let limits = (records: rules.configuration.maxLaneRecords, bytes: rules.configuration.maxLaneBytes)
         let finished = uncommitted.records + (committing?.records ?? 0)
-        let records = partitions.values.reduce(finished) { $0 + $1.tracker.span }
-        isFull =
-            isFull
-            ? records > configuration.maxLaneRecords / 2 || heldBytes > configuration.maxLaneBytes / 2
-            : records >= configuration.maxLaneRecords || heldBytes >= configuration.maxLaneBytes
+        var records = (main: finished, side: finished)
+        for partition in partitions.values {
+            if partition.isSide { records.side += partition.tracker.span } else { records.main += partition.tracker.span }
+        }
+        isFull = Self.isFull(isFull, records.main, limits.records) || Self.isFull(isFull, heldBytes, limits.bytes)
+        isSideFull =
+            Self.isFull(isSideFull, records.side, limits.records) || Self.isFull(isSideFull, heldBytes, 2 * limits.bytes)
         var paused: Set<TopicPartition> = []
         for source in Array(partitions.keys) {
             partitions[source]?.noteParked()
-            if isFull || partitions[source]?.isFull == true { paused.insert(source) }
+            guard let partition = partitions[source] else { continue }
+            if partition.isFull || (partition.isSide ? isSideFull : isFull) { paused.insert(source) }
         }
         return paused
+    }
+
+    /// Full at the limit, and until half of it is free.
+    private static func isFull(_ was: Bool, _ amount: Int, _ limit: Int) -> Bool {
+        was ? amount > limit / 2 : amount >= limit
     }
 }

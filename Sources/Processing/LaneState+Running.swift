@@ -2,12 +2,30 @@ import EventLog
 
 /// What is handled next, and what becomes of it.
 extension LaneState {
-    mutating func nextRun(_ now: Moment<Instant>) -> Run<Instant>? {
-        while let key = queues.begin() {
-            let works = takeWorks(key, now)
+    /// Fills the hands that are free. Side records have as many of their own, so that slow main records do not hold
+    /// them up.
+    mutating func beginRuns(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
+        let side = rules.sideInputs.isEmpty ? 0 : running.values.count(where: \.isSide)
+        var free = (side: rules.concurrency - side, main: rules.concurrency - (running.count - side))
+        while free.side > 0, let run = nextRun(now, side: true) {
+            begun.append(run)
+            free.side -= 1
+        }
+        while free.main > 0, let run = nextRun(now, side: false) {
+            begun.append(run)
+            free.main -= 1
+        }
+    }
+
+    private mutating func nextRun(_ now: Moment<Instant>, side: Bool) -> Run<Instant>? {
+        while let key = queues.begin(side: side) {
+            var works = takeWorks(key, side, now)
             if works.isEmpty {
                 queues.end(key)
                 continue
+            }
+            if rules.effects == .marked {
+                for index in works.indices { works[index].effect = effect(of: works[index]) }
             }
             lastRun += 1
             let run = Run(id: lastRun, key: key, works: works, now: now.instant)
@@ -19,10 +37,12 @@ extension LaneState {
     }
 
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
-    private mutating func takeWorks(_ key: RecordKey, _ now: Moment<Instant>) -> [Work] {
+    private mutating func takeWorks(_ key: RecordKey, _ side: Bool, _ now: Moment<Instant>) -> [Work] {
         var works: [Work] = []
         let limit = rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1
-        while works.count < limit, let work = queues.pop(key, if: { works.isEmpty || $0.canJoin(works[0]) }) {
+        while works.count < limit,
+            let work = queues.pop(key, if: { $0.isSide == side && (works.isEmpty || $0.canJoin(works[0])) })
+        {
             if work.attempts == 0, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
@@ -70,11 +90,13 @@ extension LaneState {
         let first = work.firstFailedAt ?? now.wall
         work.firstFailedAt = first
         partitions[work.record.source]?.tracker.park(work.record.offset)
+        leaveMark(of: work, failure.effect)
         isDirty = true
         let delay = failure.retryAfter ?? rules.retry.delay(afterAttempts: work.attempts, using: &random)
         let isLast = rules.retry.givesUp(
             failure, afterAttempts: work.attempts, failingSince: first, now: now.wall, delay: delay)
         work.fate = isLast ? .condemned(failure) : .toBeHandled
+        work.waitsFor = failure.errorClass
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
     }
 
@@ -84,7 +106,8 @@ extension LaneState {
         guard let at = watchAt, now.instant >= at else { return [] }
         let limit = rules.configuration.handlerTimeout
         var guilty: [Work] = []
-        for run in Array(running.values) {
+        let waiting = marks.runs
+        for run in Array(running.values) where !waiting.contains(run.id) {
             guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
             running[run.id] = nil
             var works = run.works
@@ -101,8 +124,17 @@ extension LaneState {
             queues.prepend(works)
             queues.end(run.key)
         }
-        watchAt = running.values.map { $0.since.advanced(by: limit) }.min()
+        watchAt = nextWatch
         return guilty
+    }
+
+    /// Tries a parked record again now.
+    mutating func wake(_ wake: Wake, _ now: Moment<Instant>) {
+        for topic in Set(partitions.keys.map(\.topic)).subtracting(rules.sideInputs) {
+            let key = OrderKey(topic: topic, key: .bytes(wake.key))
+            guard let head = retries.waiting(key), wake.errorClass.map({ $0 == head.waitsFor }) ?? true else { continue }
+            if case .toBeHandled = head.fate { retries.wake(key, at: now.instant) }
+        }
     }
 
     private func deadLetter(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) -> Record {

@@ -17,6 +17,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var keepsState: Bool
         var group: String
         var deadLetterTopic: Topic
+        var effects = EffectMode.none
+        var sideInputs: Set<Topic> = []
 
         var isOrdered: Bool { work == .ordered }
         var concurrency: Int { if case .concurrent(let limit) = work { max(limit, 1) } else { 1 } }
@@ -32,6 +34,10 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var paused: Set<TopicPartition> = []
         /// Records whose handler took too long.
         var timedOut: [Work] = []
+        /// Handlers that wait for their mark: these may act, those must not.
+        var marks = EffectMarks.Answers()
+        /// One entry per record whose effect's outcome became unknown.
+        var becameUnknown: [TopicPartition] = []
         var isClosed = false
     }
 
@@ -55,6 +61,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var alone = 0
     /// When to look after handlers that take too long.
     var watchAt: Instant?
+    var marks = EffectMarks()
+    var becameUnknown: [TopicPartition] = []
 
     var overlay = StateOverlay()
     /// Outputs of finished records, in the order they finished.
@@ -66,6 +74,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     /// Bytes of all records from receiving to commit, and of what they cause.
     var heldBytes = 0
     var isFull = false
+    var isSideFull = false
 
     init(rules: Rules, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
         self.rules = rules
@@ -77,7 +86,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
 
     /// A partition is ours; `records` are the exceptions of its plan that are still held, to be handled first.
     mutating func begin(_ source: TopicPartition, _ plan: StartPlan, restoring records: [StoredRecord]) {
-        var partition = PartitionState(plan, rules.configuration)
+        var partition = PartitionState(plan, rules.configuration, effects: rules.effects)
+        partition.isSide = rules.sideInputs.contains(source.topic)
         var gone = plan.exceptions
         for record in records {
             gone.remove(record.offset)
@@ -87,6 +97,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             queues.append(work)
         }
         for offset in gone { partition.tracker.done(offset) }
+        for _ in partition.tracker.attempted { becameUnknown.append(source) }
         partitions[source] = partition
         isDirty = true
     }
@@ -102,8 +113,10 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     /// A handler task is back. The result of one that was given up is dropped.
     mutating func finish(_ run: Run<Instant>, _ result: RunResult, at now: Moment<Instant>) {
         guard running.removeValue(forKey: run.id) != nil else { return }
+        marks.refuse(run: run.id)
         if result.mustBeRepeated {
             alone += run.works.count
+            for work in run.works { leaveMark(of: work, .unknown) }
             queues.prepend(run.works)
         } else {
             queues.prepend(Array(run.works.dropFirst(result.outcomes.count)))
@@ -116,16 +129,21 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
                 }
             }
             if run.works.first?.isSilent == false { keep(result.batchOutputs, of: nil) }
+            for wake in result.wakes { self.wake(wake, now) }
         }
         queues.end(run.key)
     }
 
-    mutating func committed(_ job: CommitJob) {
+    mutating func committed(_ job: CommitJob, at now: Moment<Instant>) {
         guard committing != nil else { return }
+        if !marks.committing.isEmpty { grantMarks(at: now) }
         committing = nil
         overlay.flushed()
         heldBytes -= job.bytes
-        for (source, progress) in job.progress { partitions[source]?.committed = progress }
+        for (source, progress) in job.progress {
+            partitions[source]?.committed = progress
+            partitions[source]?.tracker.forgetSeals(below: progress.offset)
+        }
     }
 
     /// Begin nothing more, finish and commit what runs, then close.
@@ -133,12 +151,14 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         guard case .open = phase else { return }
         phase = .draining(until: now.instant.advanced(by: rules.configuration.drainTimeout))
         for run in running.values { run.stop() }
+        marks.refuseWaiting()
     }
 
     /// Forget everything at once.
     mutating func close(at now: Moment<Instant>) {
         phase = .closed
         disownAll(now)
+        marks.refuseWaiting()
         queues = KeyQueues(isOrdered: rules.isOrdered)
         retries = RetrySchedule()
         outputs = []
@@ -152,13 +172,15 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         movePhase(now)
         if case .open = phase {
             for work in retries.takeDue(at: now.instant) { queues.append(work) }
-            while running.count < rules.concurrency, let run = nextRun(now) { turn.start.append(run) }
+            beginRuns(now, &turn.start)
             turn.paused = pausedPartitions()
         }
         turn.commit = nextCommit()
         movePhase(now)
         if case .closed = phase { turn.isClosed = true }
         turn.wakeAt = wakeAt
+        turn.marks = marks.takeAnswers()
+        swap(&turn.becameUnknown, &becameUnknown)
         return turn
     }
 
@@ -183,7 +205,10 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     }
 
     private mutating func disownAll(_ now: Moment<Instant>) {
-        for run in running.values { _ = run.disown(at: now.instant) }
+        for run in running.values {
+            _ = run.disown(at: now.instant)
+            marks.refuse(run: run.id)
+        }
         running = [:]
     }
 }

@@ -17,15 +17,21 @@ struct OffsetTracker {
     private(set) var next: Offset
     private(set) var parked: OffsetSet
     private(set) var parkedCount: Int
+    /// Records, not done, whose effect was begun or is about to be: wherever they lie.
+    private(set) var attempted: OffsetSet
+    /// Done, and begun as an effect: listed until the committed offset has passed them, because whoever takes over before
+    /// that reads them again.
+    private(set) var sealed = OffsetSet()
     /// The offset after the highest one that is done.
     private var doneBelow: Offset
 
     /// Begins at `start`; `parked` lie below it.
-    init(start: Offset, parked: OffsetSet = OffsetSet()) {
+    init(start: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet()) {
         next = start
         doneBelow = start
         self.parked = parked
         parkedCount = parked.count
+        self.attempted = attempted
     }
 
     /// Everything received below is done or parked.
@@ -37,6 +43,8 @@ struct OffsetTracker {
 
     mutating func receive(_ record: StoredRecord) {
         precondition(record.offset >= next, "offsets ascend")
+        // What is skipped is no longer held: compaction took it.
+        if record.offset > next, !attempted.isEmpty { attempted.remove(next..<record.offset) }
         entries.append(Entry(offset: record.offset, time: record.timestamp))
         next = record.offset + 1
     }
@@ -48,7 +56,26 @@ struct OffsetTracker {
         finish(offset)
     }
 
+    mutating func mark(_ offset: Offset) { attempted.insert(offset) }
+    mutating func unmark(_ offset: Offset) { attempted.remove(offset) }
+    /// All below is committed.
+    mutating func forgetSeals(below offset: Offset) {
+        if let first = sealed.first, first < offset { sealed.remove(first..<offset) }
+    }
+    /// Marks that a commit of `offset` must list.
+    func marks(committing offset: Offset) -> OffsetSet {
+        if sealed.isEmpty { return attempted }
+        var marks = sealed.clamped(to: offset..<max(next, offset))
+        marks.formUnion(attempted)
+        return marks
+    }
+    func isMarked(_ offset: Offset) -> Bool { !attempted.isEmpty && attempted.contains(offset) }
+
     mutating func done(_ offset: Offset) {
+        if isMarked(offset) {
+            attempted.remove(offset)
+            sealed.insert(offset)
+        }
         doneBelow = max(doneBelow, offset + 1)
         if parkedCount > 0, parked.contains(offset) {
             parked.remove(offset)
@@ -73,8 +100,9 @@ struct OffsetTracker {
     /// What to commit: as far as the exceptions below can be listed, `unlisted` ones not being worth it.
     ///
     /// The oldest exceptions are listed first; when there are more than `maxParked`, or more than the metadata holds,
-    /// the offset stays before the first that is left out.
-    func progress(maxParked: Int, unlisted: (Offset) -> Bool = { _ in false }) -> Progress {
+    /// the offset stays before the first that is left out. All marks are listed; `reserve` bytes are kept for them,
+    /// whether they are needed now or not, so that a crowd of parked records does not stop effects.
+    func progress(maxParked: Int, reserve: Int = 0, unlisted: (Offset) -> Bool = { _ in false }) -> Progress {
         var progress = Progress(offset: position)
         var listed = 0
         for offset in parked where !unlisted(offset) {
@@ -86,10 +114,11 @@ struct OffsetTracker {
             progress.parked.insert(offset)
             listed += 1
         }
-        while progress.encoded() == nil, let last = progress.parked.ranges.last {
+        while (progress.noteBytes ?? .max) > Commit.maxMetadataBytes - reserve, let last = progress.parked.ranges.last {
             progress.offset = last.lowerBound
-            for offset in last { progress.parked.remove(offset) }
+            progress.parked.remove(last)
         }
+        progress.attempted = marks(committing: progress.offset)
         return progress
     }
 
@@ -104,4 +133,9 @@ struct OffsetTracker {
         }
         return applied
     }
+}
+
+extension Progress {
+    /// Length of the note; nil when it does not fit.
+    var noteBytes: Int? { encoded()?.metadata.utf8.count }
 }

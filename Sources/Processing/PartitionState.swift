@@ -5,21 +5,27 @@ struct PartitionState: Sendable {
     var tracker: OffsetTracker
     /// What the group has committed; nil when nothing yet.
     var committed: Progress?
+    var isSide = false
     /// So many records are parked that no more are taken.
     private(set) var isFull = false
     private let silent: Progress?
     private let maxParked: Int
+    /// Bytes of the note that are kept for effect marks.
+    private let reserve: Int
 
-    init(_ plan: StartPlan, _ configuration: ProcessorRuntimeConfiguration) {
-        tracker = OffsetTracker(start: plan.start, parked: plan.exceptions)
+    init(_ plan: StartPlan, _ configuration: ProcessorRuntimeConfiguration, effects: EffectMode = .none) {
+        let marks = effects == .none ? OffsetSet() : plan.attempted
+        tracker = OffsetTracker(start: plan.start, parked: plan.exceptions, attempted: marks)
         committed = plan.committed
         silent = plan.silent
         maxParked = configuration.maxParkedRecords
+        reserve = effects == .none ? 0 : Self.markBytes
     }
 
     func work(_ record: StoredRecord) -> Work {
         var work = Work(record)
         work.isSilent = isSilent(record.offset)
+        work.isSide = isSide
         return work
     }
 
@@ -35,9 +41,11 @@ struct PartitionState: Sendable {
 
     /// What the group is to know next: never behind what it knows, so nothing while state is rebuilt below its commit.
     var groupProgress: Progress {
-        let progress = tracker.progress(maxParked: maxParked, unlisted: isSilent)
-        if let committed, progress.offset < committed.offset { return committed }
-        return progress
+        let progress = tracker.progress(maxParked: maxParked, reserve: reserve, unlisted: isSilent)
+        guard var kept = committed else { return progress }
+        if progress.offset >= kept.offset, progress.noteBytes != nil { return progress }
+        kept.attempted = tracker.marks(committing: kept.offset)
+        return kept.noteBytes == nil ? committed ?? progress : kept
     }
 
     mutating func noteParked() {
@@ -48,4 +56,39 @@ struct PartitionState: Sendable {
     var restoring: Int64 { silent.map { max(0, $0.offset - tracker.position) } ?? 0 }
 
     private func isSilent(_ offset: Offset) -> Bool { silent?.hasFinished(offset) ?? false }
+}
+
+// MARK: Effects
+
+extension PartitionState {
+    /// Share of the note for effect marks: some 300 scattered records. The rest holds 500 parked ones at 5 bytes each.
+    static let markBytes = 1_536
+    /// The distance of the first mark from the offset grows and shrinks with the offset, by so many digits in all.
+    private static let markSlack = 48
+
+    /// Marks records of which an effect is to begin. Answers those that the note has room for.
+    mutating func mark(_ offsets: [Offset]) -> Set<Offset> {
+        let fresh = offsets.filter { !tracker.isMarked($0) }
+        for offset in fresh { tracker.mark(offset) }
+        if marksFit { return Set(offsets) }
+        for offset in fresh { tracker.unmark(offset) }
+        var admitted = Set(offsets).subtracting(fresh)
+        for offset in fresh {
+            tracker.mark(offset)
+            guard marksFit else {
+                tracker.unmark(offset)
+                break
+            }
+            admitted.insert(offset)
+        }
+        return admitted
+    }
+
+    /// Whether the next commit lists every mark, and goes on doing so wherever the offset moves.
+    private var marksFit: Bool {
+        let progress = groupProgress
+        guard let bytes = Progress(offset: progress.offset, attempted: progress.attempted).noteBytes else { return false }
+        let marks = tracker.marks(committing: progress.offset)
+        return bytes <= Self.markBytes - Self.markSlack && progress.attempted == marks && progress.noteBytes != nil
+    }
 }

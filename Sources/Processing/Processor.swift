@@ -26,11 +26,30 @@ public protocol Processor: Sendable {
     /// What the runtime keeps for `context.state`. Default `.none`.
     var state: StateMode { get }
 
+    /// Whether handling acts on the outside. Default `.none`.
+    var effects: EffectMode { get }
+
+    /// Topics whose records help to handle `inputs`, e.g. the statuses of what was sent. They have as many partitions,
+    /// are assigned along with them, and go to `handleSide`: ahead of main records where both wait, and never behind
+    /// one that is parked. Default none.
+    var sideInputs: [Topic] { get }
+
+    /// Topics of which every instance reads all partitions, whatever it is assigned: to their end before the first
+    /// record is handled, and on from there. Default none.
+    var broadcastInputs: [BroadcastInput] { get }
+
+    /// Takes note of one record of `broadcastInputs`, in the order of its partition. Each start begins anew. Any error
+    /// but a permanent `HandlerFailure` is tried again until it passes.
+    func receiveBroadcast(_ record: StoredRecord) async throws
+
     /// Handles one record and returns what it causes.
     ///
     /// Throw `HandlerFailure` to say whether trying again can help. A record that cannot be read (`UnreadableRecord`) is
     /// dead-lettered at once; any other error counts as passing and is tried again within `retry`. Records of one key are handled one after the other, in the order of their topic.
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record]
+
+    /// Handles one record of `sideInputs`, one after the other with the records of its key. Fails like `handle`.
+    func handleSide(_ record: StoredRecord, _ context: HandlerContext) async throws -> SideAnswer
 
     /// Called in `.ordered` mode after the records of a batch were handled, before its outputs are written: the place
     /// for one output per batch instead of one per record. Default: nothing.
@@ -45,10 +64,20 @@ extension Processor {
     public var work: WorkMode { .ordered }
     public var retry: RetryPolicy { RetryPolicy() }
     public var state: StateMode { .none }
+    public var effects: EffectMode { .none }
+    public var sideInputs: [Topic] { [] }
+    public var broadcastInputs: [BroadcastInput] { [] }
+    public func receiveBroadcast(_ record: StoredRecord) async throws {}
+    public func handleSide(_ record: StoredRecord, _ context: HandlerContext) async throws -> SideAnswer {
+        SideAnswer()
+    }
     public func endBatch(_ records: [StoredRecord], _ context: HandlerContext) async throws -> [Record] { [] }
     public func deadLettered(
         _ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext
     ) async -> [Record] { [] }
+
+    /// What the group subscribes to.
+    public var subscription: [Topic] { inputs + sideInputs }
 
     public var group: String { "millrace.\(name)" }
     public var deadLetterTopic: Topic { Topic("dlq.\(group)") }

@@ -7,6 +7,7 @@ public enum ProcessorMetric: String, MetricCatalogue {
     case produced = "messaging_client_sent_messages_total"
     case handlingDuration = "messaging_process_duration_seconds"
     case handled = "processor_records_handled_total"
+    case effectsUnknown = "processor_effects_unknown_total"
     case parked = "processor_parked_records"
     case lagRecords = "processor_lag_records"
     case lagSeconds = "processor_lag_seconds"
@@ -26,6 +27,10 @@ public enum ProcessorMetric: String, MetricCatalogue {
             .counter(
                 labels: ["group", "topic", "outcome"],
                 "Tries at a record: done; failed, so that it is parked or given up; dead, when its dead letter is written.")
+        case .effectsUnknown:
+            .counter(
+                labels: ["group", "topic"],
+                "Effects whose outcome became unknown: a take-over, a handler that took too long, or its own word.")
         case .parked:
             .gauge(labels: ["group", "topic", "partition"], "Records that wait for another try, or behind one of their key.")
         case .lagRecords:

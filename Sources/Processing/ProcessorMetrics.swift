@@ -8,6 +8,7 @@ public final class ProcessorMetrics: ProcessorObserver {
         let done: Counter
         let failed: Counter
         let dead: Counter
+        let unknown: Counter
 
         init(_ topic: String, of group: String, in factory: any MetricsFactory) {
             func handled(_ outcome: HandlingOutcome) -> Counter {
@@ -15,6 +16,7 @@ public final class ProcessorMetrics: ProcessorObserver {
             }
             consumed = ProcessorMetric.consumed.counter(group, topic, in: factory)
             (done, failed, dead) = (handled(.done), handled(.failed), handled(.dead))
+            unknown = ProcessorMetric.effectsUnknown.counter(group, topic, in: factory)
         }
     }
 
@@ -52,6 +54,8 @@ public final class ProcessorMetrics: ProcessorObserver {
         case .dead: counters.dead.increment()
         }
     }
+
+    public func effectUnknown(_ partition: TopicPartition) { counters(of: partition).unknown.increment() }
 
     public func produced(_ records: Int) { produced.increment(by: records) }
 

@@ -17,10 +17,16 @@ public protocol ProcessorObserver: Sendable {
     func produced(_ records: Int)
     /// After each commit. `oldest` is the time stamp of the oldest record that is received and not finished.
     func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?)
+    /// The outcome of an effect became unknown: a take-over, a time-out, or the handler's word.
+    func effectUnknown(_ partition: TopicPartition)
     /// A partition stands still and needs a person.
     func stuck(_ partition: TopicPartition)
     /// A partition was given up; what was told about it no longer holds.
     func released(_ partition: TopicPartition)
+}
+
+extension ProcessorObserver {
+    public func effectUnknown(_ partition: TopicPartition) {}
 }
 
 /// Listens to nothing.

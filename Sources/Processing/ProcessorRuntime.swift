@@ -51,9 +51,16 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     }
 
     public func run() async throws {
+        let broadcasts = BroadcastFollower(context: context, log: log)
+        guard let reader = try await beforeJoining({ try await self.openReader() }) else { return }
+        defer { if let reader { Task { await reader.close() } } }
+        guard let positions = try await beforeJoining({
+            if let reader { try await broadcasts.catchUp(reader) } else { [TopicPartition: Offset]() }
+        }) else { return }
         guard let consumer = try await join() else { return }
         session.withLock { $0.joined = context.clock.now }
         try await withThrowingTaskGroup(of: Void.self) { group in
+            if let reader { group.addTask { try await broadcasts.follow(positions, reader) } }
             group.addTask { try await self.follow(consumer) }
             group.addTask { await self.leaveWhenAsked(consumer) }
             if let topic = context.configuration.controlTopic { group.addTask { try await self.obey(topic) } }
@@ -65,30 +72,45 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     /// Tries until the log answers; nil when the process is told to stop before that.
     private func join() async throws -> (any Consumer)? {
+        try await beforeJoining {
+            try await self.context.persist(at: "topics") { try await self.checkTopics() }
+            return try await self.context.persist(at: "join") { try await self.log.consumer(self.membership) }
+        }
+    }
+
+    /// Nil when the process is told to stop meanwhile.
+    private func beforeJoining<T: Sendable>(_ body: @Sendable @escaping () async throws -> T) async throws -> T? {
         do {
-            return try await cancelWhenGracefulShutdown {
-                try await self.context.persist(at: "topics") { try await self.checkTopics() }
-                return try await self.context.persist(at: "join") { try await self.log.consumer(self.membership) }
-            }
+            return try await cancelWhenGracefulShutdown { try await body() }
         } catch is CancellationError {
             return nil
         }
     }
 
+    /// For the broadcast inputs; nil when there are none.
+    private func openReader() async throws -> (any Reader)? {
+        if context.processor.broadcastInputs.isEmpty { return nil }
+        return try await context.persist(at: "broadcast") { try await log.reader() }
+    }
+
     private var membership: ConsumerConfiguration {
         ConsumerConfiguration(
-            group: context.processor.group, topics: context.processor.inputs,
+            group: context.processor.group, topics: context.processor.subscription,
             sessionTimeout: context.configuration.sessionTimeout, instanceID: context.configuration.instanceID)
     }
 
     private func checkTopics() async throws {
         let topics = try await log.admin.topics()
         let partitions = Dictionary(uniqueKeysWithValues: topics.map { ($0.topic, $0.partitions) })
-        for topic in context.processor.inputs + [context.processor.deadLetterTopic] where partitions[topic] == nil {
+        let processor = context.processor
+        if processor.effects == .marked, processor.state == .rebuiltFromInputs {
+            throw LogError(.invalidConfiguration, "\(processor.name) has effects: its state cannot be rebuilt by handling")
+        }
+        for topic in processor.subscription + [processor.deadLetterTopic] where partitions[topic] == nil {
             throw LogError(.unknownTopic, topic.name)
         }
-        if Set(context.processor.inputs.map { partitions[$0] }).count > 1 {
-            throw LogError(.topicMismatch, "inputs of \(context.processor.name) differ in their number of partitions")
+        if Set(processor.subscription.map { partitions[$0] }).count > 1 {
+            throw LogError(.topicMismatch, "inputs of \(processor.name) differ in their number of partitions")
         }
     }
 

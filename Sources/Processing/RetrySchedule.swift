@@ -38,12 +38,22 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
         return due[..<count].compactMap { lines[$0.key]?.head.take() }
     }
 
-    /// An operator wants the record tried now: the head of its line is. False when it is not in a line, or is being tried.
-    mutating func release(_ source: TopicPartition, _ offset: Offset, at now: Instant) -> Bool {
-        guard let key = line(of: source, offset), let index = due.firstIndex(where: { $0.key == key }) else { return false }
+    /// The record that heads the line of a key, while it waits.
+    func waiting(_ key: OrderKey) -> Work? { lines[key]?.head }
+
+    /// The head of a key's line is due now. False when there is none, or it is being tried.
+    @discardableResult
+    mutating func wake(_ key: OrderKey, at now: Instant) -> Bool {
+        guard lines[key]?.head != nil, let index = due.firstIndex(where: { $0.key == key }) else { return false }
         due.remove(at: index)
         due.insert((now, key), at: due.partitioningIndex { $0.at > now })
         return true
+    }
+
+    /// An operator wants the record tried now: the head of its line is. False when it is not in a line, or is being tried.
+    mutating func release(_ source: TopicPartition, _ offset: Offset, at now: Instant) -> Bool {
+        guard let key = line(of: source, offset) else { return false }
+        return wake(key, at: now)
     }
 
     /// An operator gives the record up: at once if it heads its line, else when its turn comes.
@@ -56,7 +66,7 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
             return true
         }
         lines[key]?.head?.fate = .condemned(failure)
-        return release(source, offset, at: now)
+        return wake(key, at: now)
     }
 
     private func line(of source: TopicPartition, _ offset: Offset) -> OrderKey? {

@@ -24,6 +24,7 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
     let id: UInt64
     let key: RecordKey
     let works: [Work]
+    var isSide: Bool { works[0].isSide }
     private let mark: Mutex<Mark>
 
     init(id: UInt64, key: RecordKey, works: [Work], now: Instant) {
@@ -55,6 +56,9 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         }
         if isLate { task.cancel() }
     }
+
+    /// The time of the record that is being handled counts from now.
+    func restart(at now: Instant) { mark.withLock { $0.since = now } }
 
     func stop() {
         mark.withLock { mark in
@@ -88,6 +92,8 @@ struct RunResult: Sendable {
     /// Outputs of `endBatch`.
     var batchOutputs: [Record] = []
     var writes: StateWrites = [:]
+    /// Of a side input.
+    var wakes: [Wake] = []
     /// The batch as a whole failed: each record is to be handled again in a batch of its own.
     var mustBeRepeated = false
 }

@@ -15,6 +15,8 @@ struct StartPlan: Sendable, Equatable {
     let start: Offset
     /// Records below it that are to be handled first, read by offset.
     let exceptions: OffsetSet
+    /// Records, unfinished, of which an effect was begun by somebody: its outcome is unknown.
+    let attempted: OffsetSet
     /// The group's commit, when records it covers are handled again for their state alone.
     let silent: Progress?
     /// What the group has committed; nil for a group without commit.
@@ -31,7 +33,7 @@ struct StartPlan: Sendable, Equatable {
         var exceptions: OffsetSet
         switch mode {
         case .none:
-            (wanted, exceptions, silent) = (group.offset, group.parked, nil)
+            (wanted, exceptions, silent) = (group.offset, group.exceptions, nil)
         case .rebuiltFromInputs:
             (wanted, exceptions) = state.map { ($0.offset, $0.parked) } ?? (low, OffsetSet())
             silent = group
@@ -41,13 +43,15 @@ struct StartPlan: Sendable, Equatable {
             // Above an offset nothing is finished, so an exception of one side counts unless the other has finished it.
             exceptions = OffsetSet()
             for offset in state.parked where !group.hasFinished(offset) { exceptions.insert(offset) }
-            for offset in group.parked where !state.hasFinished(offset) { exceptions.insert(offset) }
+            for offset in group.exceptions where !state.hasFinished(offset) { exceptions.insert(offset) }
             silent = nil
         }
         let gone = exceptions.prefix { $0 < low }
         for offset in gone { exceptions.remove(offset) }
         self.exceptions = exceptions
-        start = max(wanted, low)
+        let start = max(wanted, low)
+        self.start = start
+        attempted = OffsetSet(group.attempted.filter { $0 >= start || exceptions.contains($0) })
         committed = commit
         missed = Int64(gone.count) + start - wanted
     }
@@ -55,5 +59,14 @@ struct StartPlan: Sendable, Equatable {
 
 extension Progress {
     /// Below the offset and no exception.
-    package func hasFinished(_ offset: Offset) -> Bool { offset < self.offset && !parked.contains(offset) }
+    package func hasFinished(_ offset: Offset) -> Bool {
+        offset < self.offset && !parked.contains(offset) && !attempted.contains(offset)
+    }
+
+    /// Records below the offset that are not finished.
+    var exceptions: OffsetSet {
+        var exceptions = parked
+        exceptions.formUnion(attempted.clamped(to: 0..<max(offset, 0)))
+        return exceptions
+    }
 }

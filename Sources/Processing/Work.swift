@@ -17,7 +17,13 @@ struct Work: Sendable {
     var firstFailedAt: Timestamp?
     /// Handled for its state alone: its outputs were written by an earlier owner.
     var isSilent = false
+    /// From a side input: ahead of the others, and never behind a parked one of them.
+    var isSide = false
+    /// What its handler is told; set when a run begins.
+    var effect = EffectOutcome.none
     var fate = Fate.toBeHandled
+    /// Class of its last failure.
+    var waitsFor: String?
 
     init(_ record: StoredRecord) { self.record = record }
 }
@@ -39,6 +45,11 @@ enum RecordKey: Sendable, Hashable {
 struct OrderKey: Sendable, Hashable {
     let topic: Topic
     let key: RecordKey
+
+    init(topic: Topic, key: RecordKey) {
+        self.topic = topic
+        self.key = key
+    }
 
     init(_ record: StoredRecord) {
         topic = record.topic

@@ -47,7 +47,7 @@ public enum MillraceService {
     static func runtime(_ processor: some Processor, on host: Host) -> [any Service] {
         let runtime = ProcessorRuntime(
             processor: processor, log: host.log, configuration: host.runtimeConfiguration, clock: ContinuousClock(),
-            wallTime: { .now }, observer: ProcessorMetrics(group: processor.group, inputs: processor.inputs),
+            wallTime: { .now }, observer: ProcessorMetrics(group: processor.group, inputs: processor.subscription),
             logger: host.logger)
         if host.settings.admin == nil { return [runtime] }
         let watch = ProcessorWatch(

@@ -41,6 +41,11 @@ struct TestProcessor: Processor {
     var work = WorkMode.ordered
     var retry = RetryPolicy(base: .milliseconds(10), cap: .milliseconds(50))
     var state = StateMode.none
+    var effects = EffectMode.none
+    var sideInputs: [Topic] = []
+    var broadcastInputs: [BroadcastInput] = []
+    var atSide: @Sendable (StoredRecord, HandlerContext) async throws -> SideAnswer = { _, _ in SideAnswer() }
+    var atBroadcast: @Sendable (StoredRecord) async throws -> Void = { _ in }
     var atEnd: @Sendable ([StoredRecord], HandlerContext) async throws -> [Record] = { _, _ in [] }
     var atDeath: @Sendable (StoredRecord, HandlerFailure) -> [Record] = { _, _ in [] }
     var handler: @Sendable (StoredRecord, HandlerContext) async throws -> [Record]
@@ -48,6 +53,10 @@ struct TestProcessor: Processor {
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
         try await handler(record, context)
     }
+    func handleSide(_ record: StoredRecord, _ context: HandlerContext) async throws -> SideAnswer {
+        try await atSide(record, context)
+    }
+    func receiveBroadcast(_ record: StoredRecord) async throws { try await atBroadcast(record) }
     func endBatch(_ records: [StoredRecord], _ context: HandlerContext) async throws -> [Record] {
         try await atEnd(records, context)
     }

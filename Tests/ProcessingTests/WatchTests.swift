@@ -214,6 +214,23 @@ private struct ShortenedLog: Log, Admin {
         }
     }
 
+    @Test func effectsOfUnknownOutcomeAreCountedOnce() async throws {
+        try await World.with { world in
+            let registry = PrometheusRegistry()
+            try await world.write([("k", "sure"), ("l", "unsure")])
+            var processor = TestProcessor { record, context in
+                if context.attempt == 3 { return [record.copy()] }
+                if context.effect == .none { try await context.beginEffect() }
+                throw HandlerFailure.transient("down", "", effect: record.valueText == "sure" ? .none : .unknown)
+            }
+            processor.effects = .marked
+            let (running, _) = start(world, registry, processor)
+            try await world.waitUntilDone()
+            try await running.stop()
+            #expect(registry.value(of: ProcessorMetric.effectsUnknown, World.group, "in") == 1)
+        }
+    }
+
     @Test func aRestoreIsSeenFromItsBeginToItsEnd() async throws {
         try await World.with { world in
             var processor = TestProcessor { record, context in

@@ -1,0 +1,20 @@
+/// Whether a processor acts on the outside.
+public enum EffectMode: Sendable, Hashable {
+    /// It only answers with records: handling again does no harm.
+    case none
+    /// It acts, and calls `HandlerContext.beginEffect` right before: whoever handles the record after it did so and
+    /// before it was finished is told that the outcome is unknown.
+    case marked
+}
+
+/// What is known about a record's effect.
+public enum EffectOutcome: Sendable, Hashable {
+    /// Nothing happened.
+    case none
+    /// It may have happened: its owner died, its handler took too long or said so.
+    case unknown
+}
+
+/// The lane is being given up, or somebody else owns it: the effect must not begin. Handlers let it pass; the record
+/// is handled again by whoever comes next, and nothing is counted against it.
+public struct EffectRefused: Error, Sendable {}

@@ -1,0 +1,47 @@
+import EventLog
+
+/// Effects: marked by a commit before they begin, unknown to whoever comes after.
+extension LaneState {
+    /// A handler is about to act. The answer comes with a later turn.
+    mutating func requestMark(_ id: UInt64, _ run: Run<Instant>, _ record: StoredRecord) {
+        let mark = EffectMark(id: id, run: run.id, source: record.source, offset: record.offset)
+        if case .open = phase, running[run.id] != nil { marks.request(mark) } else { marks.refuse(mark) }
+    }
+
+    /// Lists in the next commit what the notes of its partitions have room for.
+    mutating func admitMarks() {
+        guard marks.isWaiting else { return }
+        var admitted: Set<EffectMark> = []
+        for (source, ofPartition) in Dictionary(grouping: marks.waiting, by: \.source) {
+            guard let offsets = partitions[source]?.mark(ofPartition.map(\.offset)) else { continue }
+            admitted.formUnion(ofPartition.filter { offsets.contains($0.offset) })
+        }
+        marks.beginCommit(admitted.contains)
+    }
+
+    /// The commit with the marks is durable: their handlers' time counts again.
+    mutating func grantMarks(at now: Moment<Instant>) {
+        for id in marks.granted() { running[id]?.restart(at: now.instant) }
+        watchAt = nextWatch
+    }
+
+    /// A record left its handler unfinished. Its mark stays unless nothing happened.
+    mutating func leaveMark(of work: Work, _ outcome: EffectOutcome) {
+        guard let partition = partitions[work.record.source], partition.tracker.isMarked(work.record.offset) else { return }
+        switch outcome {
+        case .none: partitions[work.record.source]?.tracker.unmark(work.record.offset)
+        case .unknown: if work.effect == .none { becameUnknown.append(work.record.source) }
+        }
+    }
+
+    func effect(of work: Work) -> EffectOutcome {
+        partitions[work.record.source]?.tracker.isMarked(work.record.offset) == true ? .unknown : .none
+    }
+
+    /// When the first running handler will have taken too long. Those that wait for a mark have time.
+    var nextWatch: Instant? {
+        let waiting = marks.runs
+        return running.values.filter { !waiting.contains($0.id) }
+            .map { $0.since.advanced(by: rules.configuration.handlerTimeout) }.min()
+    }
+}

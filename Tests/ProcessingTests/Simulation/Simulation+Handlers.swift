@@ -1,0 +1,144 @@
+import EventLog
+import EventLogTesting
+
+@testable import Processing
+
+/// What handlers do in the simulated world.
+extension Simulation {
+    /// One step of one handler.
+    mutating func moveHandler(_ owner: Int, _ isCalm: Bool) {
+        guard let index = owners[owner].handlers.indices.randomElement(using: &random) else { return }
+        var handler = owners[owner].handlers[index]
+        if case .waiting = handler.stage { return }
+        if handler.isOver {
+            owners[owner].handlers.remove(at: index)
+            return finish(handler, owner, isCalm)
+        }
+        guard handler.stage == .marked || mayBegin(&handler) else {
+            owners[owner].handlers.remove(at: index)
+            return finish(handler, owner, isCalm)
+        }
+        if let outcome = step(&handler, owner, isCalm) {
+            if case .failed = outcome { handler.failedKeys.insert(OrderKey(handler.work.record)) }
+            handler.result.outcomes.append(outcome)
+            handler.index += 1
+            handler.stage = .ready
+        }
+        owners[owner].handlers[index] = handler
+    }
+
+    private func mayBegin(_ handler: inout SimulatedHandler) -> Bool {
+        if case .goOn = handler.run.begin(handler.index, at: now.instant) { true } else { false }
+    }
+
+    /// Nil while the handler goes on with the same record.
+    private mutating func step(_ handler: inout SimulatedHandler, _ owner: Int, _ isCalm: Bool) -> RunResult.Outcome? {
+        let work = handler.work
+        if case .condemned(let failure) = work.fate {
+            return .done([DeadLetter.record(of: work, failure: failure, group: "g", topic: "dlq.g", now: now.wall)])
+        }
+        if handler.failedKeys.contains(OrderKey(work.record)) { return .behind }
+        if work.isSide { return learn(work, &handler, isCalm) }
+        if handler.stage == .marked { return send(work, isCalm) }
+        if work.effect == .unknown {
+            if evidence.contains(work.record.valueText) { return .done([work.record.copy()]) }
+            let since = unknownSince[work.record.offset] ?? now.wall
+            unknownSince[work.record.offset] = since
+            if now.wall - since < Self.patience { return .failed(.transient("unknown", "", retryAfter: .seconds(15))) }
+            resent += 1
+        } else if fails(isCalm) {
+            return .failed(.transient("before", ""))
+        }
+        owners[owner].lastMark += 1
+        handler.stage = .waiting(owners[owner].lastMark)
+        owners[owner].lane.requestMark(owners[owner].lastMark, handler.run, work.record)
+        return nil
+    }
+
+    private mutating func learn(_ work: Work, _ handler: inout SimulatedHandler, _ isCalm: Bool) -> RunResult.Outcome {
+        if fails(isCalm) { return .failed(.transient("side", "")) }
+        evidence.insert(work.record.valueText)
+        handler.result.wakes.append(Wake(key: work.record.key!, errorClass: "unknown"))
+        return .done([])
+    }
+
+    /// The effect. Its answer may be good, lost, or say for certain that nothing happened.
+    private mutating func send(_ work: Work, _ isCalm: Bool) -> RunResult.Outcome {
+        let offset = work.record.offset
+        // Certain of this attempt; certain of all only if it is the first.
+        if work.effect == .none, !isCalm, Int.random(in: 0..<8, using: &random) == 0 {
+            return .failed(.transient("refused", "", effect: .none))
+        }
+        if sent[offset] != nil, work.effect == .none { complaints.append("\(offset) was sent again without a word") }
+        sent[offset, default: 0] += 1
+        if Int.random(in: 0..<10, using: &random) > 0 {
+            for _ in 0..<Int.random(in: 1...2, using: &random) {
+                log.append(SimulatedLog.side, key: work.record.keyText, value: work.record.valueText, at: now.wall)
+            }
+        }
+        if fails(isCalm) { return .failed(.transient("unknown", "", retryAfter: .seconds(15))) }
+        return .done([work.record.copy()])
+    }
+
+    private mutating func fails(_ isCalm: Bool) -> Bool { Int.random(in: 0..<100, using: &random) < (isCalm ? 3 : 20) }
+
+    private mutating func finish(_ handler: SimulatedHandler, _ owner: Int, _ isCalm: Bool) {
+        var result = handler.result
+        let isBatch = handler.run.works.count > 1 && result.outcomes.count == handler.run.works.count
+        if isBatch, !handler.run.isSide, Int.random(in: 0..<10, using: &random) == 0 {
+            result = RunResult(mustBeRepeated: true)
+        }
+        if !handler.run.isDisowned(now.instant) { note(handler.run, result, owner) }
+        owners[owner].lane.finish(handler.run, result, at: now)
+    }
+
+    /// The oracle of order: what ends in one owner's life ends in the order of its topic and key.
+    private mutating func note(_ run: SimulatedRun, _ result: RunResult, _ owner: Int) {
+        for (work, outcome) in zip(run.works, result.outcomes) {
+            guard case .done = outcome else { continue }
+            let key = OrderKey(work.record)
+            if let last = owners[owner].lastEnded[key], last >= work.record.offset {
+                complaints.append("\(work.record.offset) of \(key) ended after \(last)")
+            }
+            owners[owner].lastEnded[key] = work.record.offset
+        }
+    }
+
+    /// Hands the answers to those who wait for them. Who is refused lets go of the record.
+    mutating func answer(_ marks: EffectMarks.Answers, _ owner: Int) {
+        var refused: [SimulatedHandler] = []
+        for index in owners[owner].handlers.indices.reversed() {
+            guard case .waiting(let id) = owners[owner].handlers[index].stage else { continue }
+            if marks.granted.contains(id) { owners[owner].handlers[index].stage = .marked }
+            if marks.refused.contains(id) { refused.append(owners[owner].handlers.remove(at: index)) }
+        }
+        marksRefused += refused.count
+        for handler in refused { owners[owner].lane.finish(handler.run, handler.result, at: now) }
+    }
+
+    /// The commit that just succeeded carries all marks that it is about to grant.
+    mutating func checkMarks(of owner: SimulatedOwner) {
+        if log.content.withLock({ $0.epoch }) != owner.epoch { complaints.append("a zombie's commit succeeded") }
+        for mark in owner.lane.marks.committing where !log.progress(mark.source).attempted.contains(mark.offset) {
+            complaints.append("\(mark.offset) begins without its mark")
+        }
+    }
+
+    mutating func checkTheEnd() {
+        complaints += log.content.withLock { $0.complaints }
+        if !isDone { complaints.append("never done: \(log.progress(SimulatedLog.main))") }
+        let outputs = log.content.withLock { $0.outputs }
+        let copies = Dictionary(grouping: outputs) { String(decoding: $0.value ?? [], as: UTF8.self) }
+        for offset in 0..<count {
+            let found = copies["\(offset)"]?.count ?? 0
+            if found == 0 { complaints.append("\(offset) has neither output nor dead letter") }
+            if found > 1 + disturbances { complaints.append("\(offset) has \(found) outputs") }
+        }
+        let order = outputs.filter { $0.topic == "out" }.enumerated().map { index, output in
+            StoredRecord(
+                source: TopicPartition("out", 0), offset: Offset(index), key: output.key, value: output.value,
+                headers: output.headers, timestamp: now.wall)
+        }
+        if !keysOutOfOrder(order).isEmpty { complaints.append("out of order: \(keysOutOfOrder(order))") }
+    }
+}
