@@ -8,12 +8,22 @@ struct RecordCounts {
     private(set) var errors = 0
     private(set) var other = 0
 
-    mutating func add(_ topic: Topic, of topics: Topics) {
+    /// Answers the kind of the record; nil for the copy of the whole body, which is no event of its own.
+    mutating func add(_ topic: Topic, of topics: Topics) -> IngressMetrics.Kind? {
         switch topic {
-        case topics.messages: messages += 1
-        case topics.statuses: statuses += 1
-        case topics.errors: errors += 1
-        default: other += 1
+        case topics.raw: return nil
+        case topics.messages:
+            messages += 1
+            return .messages
+        case topics.statuses:
+            statuses += 1
+            return .statuses
+        case topics.errors:
+            errors += 1
+            return .errors
+        default:
+            other += 1
+            return .other
         }
     }
 }
@@ -23,13 +33,18 @@ extension Delivery {
     func split(
         _ core: IngressCore, _ traces: inout Traceparents
     ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
-        let records = try route.splitter.split(
-            body, receivedAt: core.now(), traceparent: traceparent(core, &traces))
+        let arrival = core.now()
+        let trace = traceparent(core, &traces)
+        var records = try route.splitter.split(body, receivedAt: arrival, traceparent: trace)
+        if route.keepsRaw {
+            records.append(route.splitter.rawRecord(body, receivedAt: arrival, traceparent: trace))
+        }
         var bytes = 0
         var counts = RecordCounts()
         for record in records {
             bytes += record.byteCount
-            counts.add(record.topic, of: core.topics)
+            guard let kind = counts.add(record.topic, of: core.topics) else { continue }
+            if let time = record.timestamp { core.metrics.arrived(kind, aged: arrival - time) }
         }
         return (records, bytes, counts)
     }

@@ -1,5 +1,6 @@
 import EventLog
 import Logging
+import Metrics
 import NIOCore
 import Synchronization
 import WhatsApp
@@ -7,19 +8,20 @@ import WhatsApp
 /// What all connections of a server share.
 final class IngressCore: Sendable {
     let configuration: IngressConfiguration
-    let router: Router
+    private let currentRouter: Mutex<Router>
     let producer: any Producer
     let topics: Topics
     let times: Times
     let budget: InFlightBudget
     let metrics: IngressMetrics
+    let producerHealth: ProducerHealth
     let now: @Sendable () -> Timestamp
     private let logger: Logger
     private let failures = Mutex(Failures())
 
     init(
         _ configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
-        now: @escaping @Sendable () -> Timestamp
+        metrics factory: any MetricsFactory, now: @escaping @Sendable () -> Timestamp
     ) {
         self.configuration = configuration
         self.producer = producer
@@ -27,9 +29,28 @@ final class IngressCore: Sendable {
         times = Times(configuration)
         self.logger = logger
         self.now = now
-        router = Router(configuration, topics)
+        currentRouter = Mutex(Router(configuration.channels, topics, maxNesting: configuration.maxNesting))
         budget = InFlightBudget(limit: configuration.maxInFlightBytes)
-        metrics = IngressMetrics(budget: budget)
+        metrics = IngressMetrics(budget: budget, factory: factory)
+        producerHealth = ProducerHealth(patience: times.ack)
+    }
+
+    /// The log's word on one delivery, on a thread of the log.
+    func logAnswered(_ failure: LogError.Code?, sentAt: NIODeadline) {
+        let now = NIODeadline.now()
+        metrics.produced(failure, after: now - sentAt)
+        // One record that is too large says nothing about the log.
+        producerHealth.answered(isFailure: failure != nil && failure != .recordTooLarge, at: now)
+    }
+
+    /// The channels as they are now. A request keeps the route it was admitted with.
+    var router: Router { currentRouter.withLock { $0 } }
+
+    /// Puts others in their place, all at once, for the requests that come from now on.
+    func replace(_ channels: IngressChannels) throws(IngressConfigurationError) {
+        try channels.validate()
+        let router = Router(channels, topics, maxNesting: configuration.maxNesting)
+        currentRouter.withLock { $0 = router }
     }
 
     private struct Failures {
