@@ -162,15 +162,16 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
         let (clock, deadline) = (clock, origin.advanced(by: wake))
         let task = Task { [weak self] in
             do { try await clock.sleep(until: deadline, tolerance: nil) } catch { return }
-            self?.timerFired()
+            self?.timerFired(wake)
         }
         shell.timer = (wake, task)
     }
 
-    private func timerFired() {
+    /// - Parameter wake: What it was set to. A clock may wake a moment early; `step` then sets a timer for the rest.
+    private func timerFired(_ wake: Duration) {
         step { shell, now in
             // Another timer may have taken the place of the one that fired; then it stays.
-            if let timer = shell.timer, timer.at <= now { shell.timer = nil }
+            if shell.timer?.at == wake { shell.timer = nil }
             return shell.state.poll(at: now)
         }
     }

@@ -11,8 +11,20 @@ private final class Counter: Sendable {
     func add() { count.withLock { $0 += 1 } }
 }
 
+/// Wakes its sleepers a moment before they are due.
+private struct EarlyClock: Clock {
+    let real = ManualClock()
+
+    var now: ManualClock.Instant { real.now }
+    var minimumResolution: Duration { real.minimumResolution }
+
+    func sleep(until deadline: ManualClock.Instant, tolerance: Duration?) async throws {
+        try await real.sleep(until: deadline.advanced(by: .zero - min(.microseconds(10), now.duration(to: deadline) / 2)))
+    }
+}
+
 /// The shell: continuations, cancellation and the one timer.
-@Suite struct SendLimiterTests {
+@Suite(.timeLimit(.minutes(1))) struct SendLimiterTests {
     private func limiter(
         _ clock: ManualClock, _ configuration: SendLimitsConfiguration = SendLimitsConfiguration(margin: 1)
     ) -> SendLimiter<ManualClock> {
@@ -25,12 +37,17 @@ private final class Counter: Sendable {
         SendAdmission(number: number, pair: "\(number):\(index)", kind: .reply)
     }
 
-    /// Advances from timer to timer until `condition`; the timer that fired has set the next one, or nothing is left.
+    /// Lets the other tasks run until `condition`. A condition that never comes ends with the suite's time limit.
+    private func eventually(_ condition: () -> Bool) async {
+        while !condition() && !Task.isCancelled { await Task.yield() }
+    }
+
+    /// Advances from timer to timer until `condition`.
     private func advance(_ clock: ManualClock, until condition: () -> Bool) async {
-        for _ in 0..<20_000 where !condition() {
-            for _ in 0..<1_000_000 where clock.sleeperCount == 0 && !condition() { await Task.yield() }
+        await eventually {
+            if condition() { return true }
             if let next = clock.nextDeadline { clock.advance(by: max(.zero, clock.now.duration(to: next))) }
-            await Task.yield()
+            return false
         }
     }
 
@@ -46,14 +63,21 @@ private final class Counter: Sendable {
                     permit.report(.accepted)
                 }
             }
-            while limiter.snapshot().waiting < 1_000 { await Task.yield() }
-            // A cancelled timer may still be leaving.
-            for _ in 0..<10_000 where clock.sleeperCount > 1 { await Task.yield() }
+            await eventually { limiter.snapshot().waiting == 1_000 && clock.sleeperCount > 0 }
             #expect(clock.sleeperCount == 1)
             await advance(clock) { went.value == 1_000 }
         }
         #expect(went.value == 1_000)
         #expect(limiter.snapshot().inFlight == 0)
+    }
+
+    @Test func timerThatFiresEarlyIsSetAgain() async throws {
+        let clock = EarlyClock()
+        let limiter = SendLimiter(SendLimitsConfiguration(margin: 1), clock: clock)
+        limiter.setShare(owned: 12, of: 12)
+        let asking = Task { try await limiter.admit(admission()) }
+        await advance(clock.real) { limiter.snapshot().inFlight == 1 }
+        try await asking.value.report(.accepted)
     }
 
     @Test func cancelledCallerLeavesTheLine() async throws {
@@ -67,7 +91,7 @@ private final class Counter: Sendable {
                 return error
             }
         }
-        while limiter.snapshot().waiting == 0 { await Task.yield() }
+        await eventually { limiter.snapshot().waiting > 0 }
         waiting.cancel()
         #expect(await waiting.value?.reason == .cancelled)
         #expect(limiter.snapshot().waiting == 0)
@@ -90,7 +114,7 @@ private final class Counter: Sendable {
         let limiter = limiter(clock, SendLimitsConfiguration(maxInFlight: 1, maxInFlightPerNumber: 1))
         func takeAndDrop(_ index: Int) async throws {
             let asking = Task { try await limiter.admit(admission(index)) }
-            while limiter.snapshot().waiting + limiter.snapshot().inFlight == 0 { await Task.yield() }
+            // It goes at once when the clock ran ahead meanwhile.
             await advance(clock) { limiter.snapshot().inFlight == 1 }
             let permit = try await asking.value
             #expect(limiter.snapshot().inFlight == 1)
@@ -101,7 +125,7 @@ private final class Counter: Sendable {
         }
         for index in 0..<3 {
             try await takeAndDrop(index)
-            for _ in 0..<1_000_000 where limiter.snapshot().inFlight > 0 { await Task.yield() }
+            await eventually { limiter.snapshot().inFlight == 0 }
             #expect(limiter.snapshot().inFlight == 0)
         }
     }
@@ -110,7 +134,7 @@ private final class Counter: Sendable {
         let clock = ManualClock()
         let (one, two) = (limiter(clock), limiter(clock))
         let asking = Task { try await one.admit(admission()) }
-        while one.snapshot().waiting == 0 { await Task.yield() }
+        await eventually { one.snapshot().waiting > 0 }
         await advance(clock) { one.snapshot().inFlight == 1 }
         try await asking.value.report(.failed(.code(130_429)))
         let lessons = one.learned()
@@ -124,7 +148,7 @@ private final class Counter: Sendable {
         let clock = ManualClock()
         let limiter = limiter(clock)
         let asking = Task { try await limiter.admit(admission()) }
-        while limiter.snapshot().waiting == 0 { await Task.yield() }
+        await eventually { limiter.snapshot().waiting > 0 }
         await advance(clock) { limiter.snapshot().inFlight == 1 }
         try await asking.value.report(.failed(.code(131_042)))
         #expect(limiter.snapshot().heldNumbers == ["1"])

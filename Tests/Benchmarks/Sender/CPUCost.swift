@@ -14,7 +14,7 @@ enum CPUCost {
         defer { server.stop() }
         let command = try Load.command(number: 0, index: 0)
         let endpoint = Load.endpoint(port: server.port)
-        let body = command.body(for: .cloud)
+        let body = command.call(for: .cloud).body
         let transport = HTTPTransport()
         let client = D360Client(transport: transport)
         var (bare, ours) = ([Double](), [Double]())
