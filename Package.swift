@@ -87,6 +87,7 @@ let package = Package(
         library("WhatsApp", ["EventLog", crypto]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         library("D360", ["WhatsApp", "CCurl"]),
+        library("SendLimits", ["WhatsApp", "EventLog"]),
         library("HTTPTesting", nio),
 
         // The stages
@@ -127,6 +128,12 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
+        // What the outbound path must hold, measured; it names libcurl to compare with a bare loop
+        .executableTarget(
+            name: "millrace-bench-sender",
+            dependencies: ["SendLimits", "D360", "CCurl", "Simulator", "WhatsApp", "EventLog", logging] + nio,
+            path: "Tests/Benchmarks/Sender", swiftSettings: strict),
+
         // Tests
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
@@ -134,6 +141,7 @@ let package = Package(
         tests("SpillTests", ["Spill", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
+        tests("SendLimitsTests", ["SendLimits", "WhatsApp", "EventLog", "EventLogTesting"]),
         tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
         tests(
             "IngressTests",

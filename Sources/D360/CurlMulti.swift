@@ -1,13 +1,19 @@
 import CCurl
 import Foundation
+#if canImport(Glibc)
+import Glibc
+#endif
 import Synchronization
 
 /// One libcurl multi handle and the thread that drives it.
 ///
-/// `@unchecked Sendable`: `active`, `idle` and `nextSweep` belong to the thread started by `start()` and are touched nowhere else;
-/// `multi` is used by that thread, and by others for `curl_multi_wakeup` only, which libcurl allows; everything
-/// that other threads say goes through `inbox`. The thread holds the object until it ends, and the owner holds it as
-/// long as it may call, so the handle is freed after its last use.
+/// `@unchecked Sendable`: `active`, `idle` and `nextSweep` belong to the thread started by `start()` and are touched
+/// nowhere else; `multi` is used by that thread, and by others for `curl_multi_wakeup` only, which libcurl allows, under
+/// the lock of `inbox` and not after `isStopping`; everything that other threads say goes through `inbox`.
+///
+/// **Life.** The thread frees every libcurl handle itself, as its last act, before anybody who waits for the end hears
+/// of it: closing a TLS connection writes to it, and nothing of libcurl may run when the process exits, because OpenSSL
+/// takes itself apart then. `CurlThreads` ends the threads that still run at exit.
 final class CurlMulti: @unchecked Sendable {
     typealias Outcome = Result<HTTPResponse, TransportError>
     typealias Waiter = CheckedContinuation<Outcome, Never>
@@ -22,7 +28,13 @@ final class CurlMulti: @unchecked Sendable {
         var cancelled: [UInt64] = []
         /// Submitted and not ended.
         var outstanding = 0
+        /// The thread was told to look in here and has not yet done so: telling it again would be a wasted system call.
+        var isWoken = false
         var isClosing = false
+        /// What is under way is given up.
+        var isExiting = false
+        /// The thread is past its last use of the handle but for freeing it.
+        var isStopping = false
         var isStopped = false
         var closers: [CheckedContinuation<Void, Never>] = []
     }
@@ -30,7 +42,8 @@ final class CurlMulti: @unchecked Sendable {
         let id: UInt64
         let transfer: CurlTransfer
         let waiter: Waiter
-        let deadline: ContinuousClock.Instant
+        /// By the clock that libcurl has, too: it stands while the machine sleeps.
+        let deadline: SuspendingClock.Instant
     }
 
     private let multi: UnsafeMutableRawPointer
@@ -38,9 +51,14 @@ final class CurlMulti: @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     private var active: [UnsafeMutableRawPointer: Active] = [:]
     private var idle: [CurlTransfer] = []
-    private var nextSweep = ContinuousClock.now
+    private var nextSweep = SuspendingClock.now
 
-    private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+    private static let isLibraryReady: Bool = {
+        let isReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+        // After OpenSSL has registered its own, so that it runs before that.
+        CurlThreads.endAtExit()
+        return isReady
+    }()
     /// Handles kept for reuse; one holds some kilobytes.
     private static let maxIdle = 256
     private static let sweepInterval = Duration.milliseconds(250)
@@ -55,10 +73,12 @@ final class CurlMulti: @unchecked Sendable {
         _ = d360_multi_set_long(multi, CURLMOPT_MAXCONNECTS, configuration.maxConnections)
     }
 
-    deinit { curl_multi_cleanup(multi) }
-
     func start() {
-        let thread = Thread { self.run() }
+        CurlThreads.enter(self)
+        let thread = Thread {
+            self.run()
+            CurlThreads.leave(self)
+        }
         thread.name = "d360-http"
         thread.start()
     }
@@ -74,19 +94,40 @@ final class CurlMulti: @unchecked Sendable {
             }
             inbox.outstanding += 1
             inbox.submitted.append(Submission(id: id, request: request, waiter: waiter))
+            wake(&inbox)
             return nil
         }
-        if let refusal { waiter.resume(returning: .failure(refusal)) } else { curl_multi_wakeup(multi) }
+        if let refusal { waiter.resume(returning: .failure(refusal)) }
     }
 
     func cancel(_ id: UInt64) {
-        inbox.withLock { $0.cancelled.append(id) }
-        curl_multi_wakeup(multi)
+        inbox.withLock { inbox in
+            guard inbox.outstanding > 0 else { return }
+            inbox.cancelled.append(id)
+            wake(&inbox)
+        }
     }
 
     /// Takes no more requests; the thread ends when those under way have ended.
     func close() {
-        inbox.withLock { $0.isClosing = true }
+        inbox.withLock { inbox in
+            inbox.isClosing = true
+            wake(&inbox)
+        }
+    }
+
+    /// Takes no more requests and gives up those under way.
+    func abort() {
+        inbox.withLock { inbox in
+            inbox.isClosing = true
+            inbox.isExiting = true
+            wake(&inbox)
+        }
+    }
+
+    private func wake(_ inbox: inout Inbox) {
+        guard !inbox.isWoken, !inbox.isStopping else { return }
+        inbox.isWoken = true
         curl_multi_wakeup(multi)
     }
 
@@ -104,42 +145,62 @@ final class CurlMulti: @unchecked Sendable {
     // MARK: On the thread
 
     private func run() {
-        while true {
+        Self.blockBrokenPipeSignals()
+        repeat {
             takeInbox()
             var running: Int32 = 0
             let code = curl_multi_perform(multi, &running)
             if code == CURLM_OK { reap() } else { abandonAll(code) }
             sweep()
-            if hasEnded() { return }
+            if isStopping() { break }
             // Returns early on traffic, on libcurl's own timers and on wake-ups.
             let wait = active.isEmpty ? .seconds(60) : Self.sweepInterval
             curl_multi_poll(multi, nil, 0, Int32(wait / .milliseconds(1)), nil)
-        }
+        } while true
+        freeHandles()
     }
 
-    /// Begins and gives up what was asked for.
-    private func takeInbox() {
-        let (submitted, cancelled) = inbox.withLock { inbox in
-            defer {
-                inbox.submitted = []
-                inbox.cancelled = []
-            }
-            return (inbox.submitted, inbox.cancelled)
-        }
-        for submission in submitted { begin(submission) }
-        if !cancelled.isEmpty { abandon(Set(cancelled)) }
+    /// A TLS connection that the other side has closed raises the signal when it is written to; libcurl, told not to
+    /// touch signals (`CURLOPT_NOSIGNAL`), leaves it to us. Blocked on this thread, the write fails with `EPIPE` instead.
+    private static func blockBrokenPipeSignals() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    /// Whether the thread shall end: closed, and nothing left. Wakes those who wait for that.
-    private func hasEnded() -> Bool {
-        let closers: [CheckedContinuation<Void, Never>]? = inbox.withLock { inbox in
-            guard inbox.isClosing, inbox.outstanding == 0 else { return nil }
+    private func freeHandles() {
+        idle = []
+        curl_multi_cleanup(multi)
+        let closers = inbox.withLock { inbox in
             inbox.isStopped = true
             defer { inbox.closers = [] }
             return inbox.closers
         }
-        for closer in closers ?? [] { closer.resume() }
-        return closers != nil
+        for closer in closers { closer.resume() }
+    }
+
+    /// Begins and gives up what was asked for.
+    private func takeInbox() {
+        let (submitted, cancelled, isExiting) = inbox.withLock { inbox in
+            defer {
+                inbox.submitted = []
+                inbox.cancelled = []
+                inbox.isWoken = false
+            }
+            return (inbox.submitted, inbox.cancelled, inbox.isExiting)
+        }
+        for submission in submitted { begin(submission) }
+        if !cancelled.isEmpty { abandon(Set(cancelled)) }
+        if isExiting { for entry in active.values { remove(entry, .closed, "the process ends") } }
+    }
+
+    /// Whether the thread shall end: closed, and nothing left.
+    private func isStopping() -> Bool {
+        inbox.withLock { inbox in
+            inbox.isStopping = inbox.isClosing && inbox.outstanding == 0
+            return inbox.isStopping
+        }
     }
 
     private func begin(_ submission: Submission) {
@@ -185,7 +246,7 @@ final class CurlMulti: @unchecked Sendable {
 
     /// libcurl keeps no time for requests that wait for a connection (7.88), so the total time-out is kept here as well.
     private func sweep() {
-        let now = ContinuousClock.now
+        let now = SuspendingClock.now
         guard now >= nextSweep else { return }
         nextSweep = now + Self.sweepInterval
         for entry in active.values where entry.deadline <= now {

@@ -34,6 +34,8 @@ struct CurlOptions {
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(configuration.connectTimeout / .milliseconds(1))))
         set(CURLOPT_TIMEOUT_MS, max(1, Int(timeout / .milliseconds(1))))
         set(CURLOPT_MAXAGE_CONN, max(1, Int(configuration.maxIdleAge.components.seconds)))
+        // Offered by ALPN: a server without HTTP/2 speaks 1.1, and so does every plain connection.
+        set(CURLOPT_HTTP_VERSION, configuration.usesHTTP2 ? Int(CURL_HTTP_VERSION_2TLS) : Int(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_PROXY, configuration.proxy ?? "")
         if let caFile = configuration.caFile { set(CURLOPT_CAINFO, caFile) }
     }

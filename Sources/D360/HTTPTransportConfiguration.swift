@@ -15,15 +15,18 @@ public struct HTTPTransportConfiguration: Sendable {
     /// An idle connection of that age is not used again. The shorter, the rarer a request meets a server that has just
     /// closed it, which leaves the request's outcome unknown.
     public var maxIdleAge: Duration
+    /// Takes HTTP/2 where the server offers it over TLS: many requests share a connection.
+    public var usesHTTP2: Bool
     /// URL of a proxy; may hold credentials. Nil goes direct; the environment is not consulted.
     public var proxy: String?
     /// File of trusted certificates (PEM) instead of the system's.
     public var caFile: String?
 
     public init(
-        maxConnectionsPerHost: Int = 128, maxConnections: Int = 512, maxRequests: Int = 2_048,
+        maxConnectionsPerHost: Int = 256, maxConnections: Int = 512, maxRequests: Int = 2_048,
         maxResponseBytes: Int = 1 << 20, connectTimeout: Duration = .seconds(5), totalTimeout: Duration = .seconds(20),
-        maxIdleAge: Duration = .seconds(30), proxy: String? = nil, caFile: String? = nil
+        maxIdleAge: Duration = .seconds(30), usesHTTP2: Bool = true, proxy: String? = nil,
+        caFile: String? = nil
     ) {
         precondition(
             maxConnectionsPerHost > 0 && maxConnections > 0 && maxRequests > 0 && maxResponseBytes > 0
@@ -36,6 +39,7 @@ public struct HTTPTransportConfiguration: Sendable {
         self.connectTimeout = connectTimeout
         self.totalTimeout = totalTimeout
         self.maxIdleAge = maxIdleAge
+        self.usesHTTP2 = usesHTTP2
         self.proxy = proxy
         self.caFile = caFile
     }

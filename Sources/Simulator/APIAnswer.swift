@@ -2,8 +2,22 @@ import WhatsApp
 
 /// An answer of the API: status and JSON body, in the shape of the hosting.
 struct APIAnswer: Sendable {
+    /// Whether the caller gets to see the answer.
+    enum Fate: Sendable, Hashable {
+        case given, cut
+        case silence(Duration)
+    }
+
     let status: Int
     let body: [UInt8]
+    /// The platform's code in a refusal.
+    private(set) var code: Int?
+    var fate = Fate.given
+
+    init(status: Int, body: [UInt8]) { (self.status, self.body) = (status, body) }
+    private init(_ status: Int, _ code: Int, _ body: [UInt8]) {
+        (self.status, self.code, self.body) = (status, code, body)
+    }
 
     static func accepted(_ message: SendRequest.Message, id: String, hosting: Hosting) -> APIAnswer {
         APIAnswer(
@@ -70,6 +84,34 @@ struct APIAnswer: Sendable {
         }
     }
 
+    static func limited(_ verdict: PlatformLimits.Verdict, hosting: Hosting) -> APIAnswer {
+        // The on-premise client has one code for all of them.
+        if hosting == .onPremise { return onPremise(429, code: 1_015, "Too many requests", details: "Slow down") }
+        let (code, message) =
+            switch verdict {
+            case .accountRate: (80_007, "Rate limit issues")
+            case .pair: (131_056, "(Business Account, Consumer Account) pair rate limit hit")
+            case .numberRate, .allowed: (130_429, "Rate limit hit")
+            }
+        return meta(429, code: code, message, type: "OAuthException", details: "Slow down")
+    }
+
+    static func maintenance(_ hosting: Hosting) -> APIAnswer {
+        switch hosting {
+        case .cloud:
+            meta(500, code: 131_057, "Account in maintenance mode", type: "OAuthException", details: "Maintenance")
+        case .onPremise: onPremise(503, code: 1_011, "Service not ready", details: "Maintenance")
+        }
+    }
+
+    static func held(_ hosting: Hosting) -> APIAnswer {
+        switch hosting {
+        case .cloud:
+            meta(403, code: 131_031, "Business Account locked", type: "OAuthException", details: "Account locked")
+        case .onPremise: onPremise(403, code: 402, "Payment required", details: "Account locked")
+        }
+    }
+
     /// Too many webhooks wait for their 200: on-premise calls it 1016, Cloud code 2.
     static func overloaded(_ hosting: Hosting) -> APIAnswer {
         switch hosting {
@@ -83,8 +125,8 @@ struct APIAnswer: Sendable {
         _ status: Int, code: Int, _ message: String, type: String, details: String
     ) -> APIAnswer {
         APIAnswer(
-            status: status,
-            body: JSONWriter.object { answer in
+            status, code,
+            JSONWriter.object { answer in
                 answer.object("error") { error in
                     error.member("message", "(#\(code)) \(message)")
                     error.member("type", type)
@@ -100,8 +142,8 @@ struct APIAnswer: Sendable {
 
     private static func onPremise(_ status: Int, code: Int, _ title: String, details: String) -> APIAnswer {
         APIAnswer(
-            status: status,
-            body: JSONWriter.object { answer in
+            status, code,
+            JSONWriter.object { answer in
                 answer.array("errors") { errors in
                     errors.objectElement { error in
                         error.member("code", code)

@@ -1,4 +1,5 @@
 import EventLog
+import WhatsApp
 
 /// Everything that happened, counted; what is remembered one by one is bounded.
 struct Books: Sendable {
@@ -14,7 +15,8 @@ struct Books: Sendable {
 
     private var report = SimulatorReport()
     private var written = BoundedTable<String, Written>(capacity: Self.memory)
-    private var tags = BoundedTable<String, Int>(capacity: Self.memory)
+    /// Times that a command's message was accepted.
+    private var commands = BoundedTable<String, Int>(capacity: Self.memory)
     /// Ids of unanswered messages by phone, oldest first: whom a reply without a quote answers.
     private var unanswered: [String: [String]] = [:]
     private var replyLatency = LatencyHistogram()
@@ -37,7 +39,7 @@ struct Books: Sendable {
         report.sends.types[send.type, default: 0] += 1
         if let tag = send.tag {
             report.sends.tagged += 1
-            if tags.change(tag, { $0 += 1 }) != nil { report.sends.duplicates += 1 } else { _ = tags.set(tag, 1) }
+            delivered(CommandTag(parsing: tag)?.commandID ?? tag)
         }
         guard let answered = send.quotes ?? send.recipient.phone.flatMap({ unanswered[$0]?.first }),
             written[answered] != nil
@@ -48,7 +50,30 @@ struct Books: Sendable {
         replied(to: answered, at: now)
     }
 
-    mutating func refused(status: Int) { report.sends.refused["\(status)", default: 0] += 1 }
+    /// The oracle for "nothing twice, nothing lost": every acceptance counts, whether its answer got through or not.
+    private mutating func delivered(_ command: String) {
+        if let times = commands.change(command, { times in
+            times += 1
+            return times
+        }) {
+            report.sends.duplicates += 1
+            if times == 2 { report.sends.commands.moreThanOnce += 1 }
+            report.sends.commands.most = max(report.sends.commands.most, times)
+            return
+        }
+        report.sends.commands.delivered += 1
+        report.sends.commands.most = max(report.sends.commands.most, 1)
+        if commands.set(command, 1) != nil { report.sends.commands.forgotten += 1 }
+    }
+
+    func deliveries() -> [(command: String, times: Int)] { commands.all.map { ($0.key, $0.value) } }
+
+    mutating func refused(status: Int, code: Int? = nil) {
+        report.sends.refused["\(status)", default: 0] += 1
+        if let code { report.sends.refusedCodes["\(code)", default: 0] += 1 }
+    }
+    mutating func withheldAnswer() { report.sends.withheldAnswers += 1 }
+    mutating func lost(statuses: Int) { report.webhooks.lost += statuses }
     mutating func markedAsRead() { report.sends.markedAsRead += 1 }
     mutating func promised(events: Int) { report.webhooks.events += events }
 

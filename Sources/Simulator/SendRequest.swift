@@ -48,6 +48,14 @@ extension SentMessage.Recipient {
     var phone: String? {
         if case .phone(let phone) = self { phone } else { nil }
     }
+    /// Names the recipient among all kinds.
+    var key: String {
+        switch self {
+        case .phone(let phone): phone
+        case .userID(let id): "user:\(id)"
+        case .group(let id): "group:\(id)"
+        }
+    }
 }
 
 extension SendRequest.Message {

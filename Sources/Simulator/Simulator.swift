@@ -7,9 +7,9 @@ import Synchronization
 
 /// A 360dialog that runs on this machine: takes sends, calls webhooks back, and plays customers who write.
 ///
-/// Server: `POST /messages`, `POST /v1/messages`, `PUT /v1/messages/{id}`, `GET` and `POST /v1/configs/webhook`, each
+/// Server: `POST /messages`, `POST /marketing_messages`, `POST /v1/messages`, `PUT /v1/messages/{id}`, `GET` and `POST /v1/configs/webhook`, each
 /// with `D360-API-KEY`; and, without a key because they belong to the simulator and not to 360dialog,
-/// `GET /simulator/report`, `GET` and `POST /simulator/customers/{phone}/messages`.
+/// `GET /simulator/report`, `GET /simulator/commands`, `GET` and `POST /simulator/customers/{phone}/messages`.
 ///
 /// Every event is delivered at least once: a webhook that does not answer 200 within 5 seconds is called again with
 /// exponential backoff for up to 7 days. Nothing outlives the process.

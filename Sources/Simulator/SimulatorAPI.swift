@@ -1,6 +1,7 @@
 import EventLog
 import FoundationEssentials
 import Hummingbird
+import ServiceLifecycle
 import WhatsApp
 
 /// The HTTP side: paths, keys and bodies; what they mean is `SimulatorState`'s.
@@ -16,6 +17,7 @@ struct SimulatorAPI: Sendable {
         let router = Router()
         router.post("messages") { request, _ in try await send(request) }
         router.post("v1/messages") { request, _ in try await send(request) }
+        router.post("marketing_messages") { request, _ in try await send(request) }
         router.put("v1/messages/{id}") { request, _ in
             authorized(request) { state, number, _ in state.markAsRead(number: number) }
         }
@@ -24,6 +26,7 @@ struct SimulatorAPI: Sendable {
         }
         router.post("v1/configs/webhook") { request, _ in try await setWebhook(request) }
         router.get("simulator/report") { _, _ in try encode(simulator.report()) }
+        router.get("simulator/commands") { _, _ in response(200, commands()) }
         router.get("simulator/customers/{phone}/messages") { _, context in
             try encode(simulator.received(by: context.parameters.require("phone")))
         }
@@ -35,9 +38,29 @@ struct SimulatorAPI: Sendable {
 
     private func send(_ request: Request) async throws -> Response {
         let body = try await bytes(of: request)
-        let answer = authorized(request) { state, number, now in state.send(body, number: number, at: now) }
+        let answer = answer(request) { state, number, now in state.send(body, number: number, at: now) }
         try await Task.sleep(for: simulator.responseDelay)
-        return answer
+        switch answer.fate {
+        case .given: return response(answer.status, answer.body)
+        case .silence(let length):
+            _ = await cancelWhenGracefulShutdown { try? await Task.sleep(for: length) }
+            return Self.cut
+        case .cut: return Self.cut
+        }
+    }
+
+    /// An answer that ends before it begins: the body's failure closes the connection.
+    private static var cut: Response {
+        struct ConnectionIsCut: Error {}
+        return Response(status: .ok, body: .init(contentLength: 100) { _ in throw ConnectionIsCut() })
+    }
+
+    /// `{"<command id>": <times its message was accepted>, …}`
+    private func commands() -> [UInt8] {
+        let deliveries = simulator.withState { state, _ in state.deliveries() }
+        return JSONWriter.object { json in
+            for (command, times) in deliveries { json.member(command, times) }
+        }
     }
 
     private func setWebhook(_ request: Request) async throws -> Response {
@@ -74,13 +97,19 @@ struct SimulatorAPI: Sendable {
     private func authorized(
         _ request: Request, _ body: (inout SimulatorState, _ number: Int, Timestamp) -> APIAnswer
     ) -> Response {
-        let answer = simulator.withState { state, now in
+        let answer = answer(request, body)
+        return response(answer.status, answer.body)
+    }
+
+    private func answer(
+        _ request: Request, _ body: (inout SimulatorState, _ number: Int, Timestamp) -> APIAnswer
+    ) -> APIAnswer {
+        simulator.withState { state, now in
             guard let key = request.headers[Self.key], let number = state.number(apiKey: key) else {
                 return state.unauthorized()
             }
             return body(&state, number, now)
         }
-        return response(answer.status, answer.body)
     }
 
     private func bytes(of request: Request) async throws -> [UInt8] {

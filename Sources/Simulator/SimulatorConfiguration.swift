@@ -12,6 +12,8 @@ public struct SimulatorConfiguration: Sendable {
     public var customers = CustomerBehaviour()
     public var statuses = StatusBehaviour()
     public var webhooks = WebhookBehaviour()
+    public var limits = LimitBehaviour()
+    public var faults = FaultBehaviour()
     /// How long the API thinks before it answers a send.
     public var responseDelay: Duration = .milliseconds(20)
     /// Names the run: customers, their texts and all ids follow from it. Two runs with one seed on the same log look
@@ -32,6 +34,10 @@ public struct SimulatedNumber: Sendable {
     public var phoneNumberID: String
     public var wabaID: String
     public var displayPhoneNumber: String
+    /// Messages a second, instead of `LimitBehaviour.numberRate`.
+    public var rate: Double?
+    /// The account is locked: every send is refused with 131031 (on-premise 402), until somebody acts.
+    public var isHeld = false
     /// Where its events go. Without one they wait, and are redelivered once one is set over the API.
     public var webhook: SimulatedWebhook?
 

@@ -42,6 +42,8 @@ public struct SimulatorReport: Sendable, Codable, Hashable {
         public var abandoned = 0
         /// Events that are not yet answered 200, planned statuses included.
         public var waiting = 0
+        /// Statuses that were lost on purpose, see `FaultBehaviour`; no part of `events`.
+        public var lost = 0
         /// Calls by the status they were answered with; `none` when no answer came in time.
         public var answers: [String: Int] = [:]
         /// Of calls that were answered.
@@ -54,6 +56,12 @@ public struct SimulatorReport: Sendable, Codable, Hashable {
         public var accepted = 0
         /// Refused requests by HTTP status.
         public var refused: [String: Int] = [:]
+        /// Refused requests by the platform's code, where it names one.
+        public var refusedCodes: [String: Int] = [:]
+        /// Accepted messages whose answer was withheld on purpose, see `FaultBehaviour`.
+        public var withheldAnswers = 0
+        /// Accepted messages by command, see `GET /simulator/commands`.
+        public var commands = Commands()
         /// Accepted messages by type.
         public var types: [String: Int] = [:]
         /// Accepted messages whose command tag was accepted before: a double to the customer.
@@ -62,6 +70,20 @@ public struct SimulatorReport: Sendable, Codable, Hashable {
         public var tagged = 0
         /// Requests that marked a message as read.
         public var markedAsRead = 0
+
+        public init() {}
+    }
+
+    /// What became of commands, told apart by their tags.
+    public struct Commands: Sendable, Codable, Hashable {
+        /// Commands of which at least one message was accepted.
+        public var delivered = 0
+        /// Of `delivered`: commands whose message the customer got twice or more often.
+        public var moreThanOnce = 0
+        /// The most messages of one command.
+        public var most = 0
+        /// Commands that are remembered no longer: while it is 0, the other counts are exact.
+        public var forgotten = 0
 
         public init() {}
     }

@@ -17,6 +17,9 @@ struct SimulatorState: Sendable {
     private var queue: DeliveryQueue
     private var books = Books()
     private var random: SplitMix64
+    private var limits: PlatformLimits
+    private var faults: Faults
+    private let start: Timestamp
     private var scheduledMessages = 0
     private var nextNumber = 0
 
@@ -32,6 +35,9 @@ struct SimulatorState: Sendable {
             ratePerSecond: configuration.customers.messagesPerSecond, start: start, seed: seeds.next())
         queue = DeliveryQueue(concurrency: configuration.webhooks.concurrency, limit: configuration.webhooks.queueLimit)
         random = SplitMix64(seed: seeds.next())
+        limits = PlatformLimits(configuration.limits)
+        faults = Faults(configuration.faults, seed: seeds.next())
+        self.start = start
     }
 
     // MARK: Customers
@@ -71,6 +77,7 @@ struct SimulatorState: Sendable {
         queue.add(Delivery(.message(id), number: number, body: body, created: now), due: now)
         books.wrote(id, phone: person.phone, expectsReply: expectsReply, at: now)
         books.promised(events: 1)
+        limits.inbound(numbers[number], at: now)
         return id
     }
 
@@ -110,16 +117,30 @@ struct SimulatorState: Sendable {
         return .markedAsRead(numbers[number].hosting)
     }
 
+    /// Why the platform takes no message of this number, or not this one, now.
+    private mutating func refusal(of message: SendRequest.Message, number: Int, at now: Timestamp) -> APIAnswer? {
+        let hosting = numbers[number].hosting
+        if numbers[number].isHeld { return .held(hosting) }
+        if configuration.faults.isMaintenance(now - start) { return .maintenance(hosting) }
+        let verdict = limits.send(numbers[number], to: message.recipient.key, at: now)
+        return verdict == .allowed ? nil : .limited(verdict, hosting: hosting)
+    }
+
     private mutating func accept(_ message: SendRequest.Message, number: Int, at now: Timestamp) -> APIAnswer {
         let hosting = numbers[number].hosting
-        let steps = steps(of: message)
+        if let refusal = refusal(of: message, number: number, at: now) {
+            books.refused(status: refusal.status, code: refusal.code)
+            return refusal
+        }
+        let (steps, lost) = faults.disturb(self.steps(of: message))
         guard queue.reserve(steps.count) else {
-            books.refused(status: 503)
+            books.refused(status: 503, code: APIAnswer.overloaded(hosting).code)
             return .overloaded(hosting)
         }
         let id = ids.next(hosting)
         books.accepted(message, at: now)
         books.promised(events: steps.count)
+        books.lost(statuses: lost)
         if let phone = message.recipient.phone {
             let received = ReceivedMessage(
                 id: id, type: message.type, text: message.text, quotes: message.quotes, choices: message.choices,
@@ -133,7 +154,10 @@ struct SimulatorState: Sendable {
         if let plan = StatusPlan(sent, steps[...]) {
             schedule(plan, number: number, after: now + configuration.responseDelay)
         }
-        return .accepted(message, id: id, hosting: hosting)
+        var answer = APIAnswer.accepted(message, id: id, hosting: hosting)
+        answer.fate = faults.answer()
+        if answer.fate != .given { books.withheldAnswer() }
+        return answer
     }
 
     /// A reaction gets `sent` only; a voice note that is read is also played (Meta: reactions; status webhooks).
@@ -173,6 +197,9 @@ struct SimulatorState: Sendable {
         let bound = configuration.webhooks.bound(afterAttempts: delivery.attempts)
         queue.failed(delivery, again: now + bound * (0.5 + random.unit() / 2))
     }
+
+    /// Command ids, each with how many times its message was accepted: what customers really got.
+    func deliveries() -> [(command: String, times: Int)] { books.deliveries() }
 
     func report() -> SimulatorReport { books.snapshot(waiting: queue.open) }
 }

@@ -26,6 +26,8 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Stop writing after so many messages.") var messages: Int?
     @Option(help: "Seed of everything random.") var seed: UInt64?
 
+    @OptionGroup(title: "Limits and faults") var faults: FaultOptions
+
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let numbers = try Self.numbers(
@@ -36,6 +38,7 @@ struct Simulate: AsyncParsableCommand {
         configuration.customers.count = customers
         configuration.customers.messagesPerSecond = rate
         configuration.customers.messageLimit = messages
+        try faults.apply(to: &configuration)
         let ready = configuration
         await MillraceService.main(withoutLogNamed: "simulator") { logger in
             [SimulatorService(configuration: ready, logger: logger)]

@@ -4,6 +4,9 @@ import Testing
 
 /// What the transport claims about requests that got no answer. `notSent` must never be wrong.
 @Suite struct DeliveryTests {
+    /// libcurl looks at the total time-out before it looks at its sockets: when the machine lets this process stand still
+    /// for that long, a cut that lies in the socket already is reported as a time-out.
+    private static let patient = HTTPTransportConfiguration(connectTimeout: .seconds(60), totalTimeout: .seconds(120))
     private static let key = "secret-key-4711"
     private static let body = Array(#"{"to":"15550001111"}"#.utf8)
 
@@ -23,21 +26,21 @@ import Testing
 
     @Test func refusedConnectionIsNotSent() async throws {
         let nobody = RefusingPort()
-        let error = await failure(HTTPTransport(), request(nobody.url))
+        let error = await failure(HTTPTransport(Self.patient), request(nobody.url))
         withExtendedLifetime(nobody) {}
         #expect(error?.code == .connect)
         #expect(error?.delivery == .notSent)
     }
 
     @Test func unknownHostIsNotSent() async throws {
-        let error = await failure(HTTPTransport(), request("http://no-such-host.invalid/x"))
+        let error = await failure(HTTPTransport(Self.patient), request("http://no-such-host.invalid/x"))
         #expect(error?.code == .resolve)
         #expect(error?.delivery == .notSent)
     }
 
     @Test func failedTLSHandshakeIsNotSent() async throws {
         let server = try await LocalServer()
-        let error = await failure(HTTPTransport(), request("https://127.0.0.1:\(server.port)/x"))
+        let error = await failure(HTTPTransport(Self.patient), request("https://127.0.0.1:\(server.port)/x"))
         #expect(error?.code == .tls)
         #expect(error?.delivery == .notSent)
         #expect(server.requests.isEmpty)
@@ -46,7 +49,7 @@ import Testing
 
     @Test func serverThatNeverAnswersLeavesTheOutcomeUnknown() async throws {
         let server = try await LocalServer { _ in .hold }
-        let error = await failure(HTTPTransport(), request(server.url, timeout: .milliseconds(400)))
+        let error = await failure(HTTPTransport(Self.patient), request(server.url, timeout: .milliseconds(400)))
         #expect(error?.code == .timeout)
         #expect(error?.delivery == .unknown)
         #expect(server.requests.count == 1)
@@ -70,7 +73,7 @@ import Testing
 
     @Test func connectionClosedWithoutAnAnswerLeavesTheOutcomeUnknown() async throws {
         let server = try await LocalServer { _ in .close }
-        let error = await failure(HTTPTransport(), request(server.url))
+        let error = await failure(HTTPTransport(Self.patient), request(server.url))
         #expect(error?.code == .cut)
         #expect(error?.delivery == .unknown)
         try await server.stop()
@@ -78,7 +81,7 @@ import Testing
 
     @Test func answerCutInTheMiddleLeavesTheOutcomeUnknown() async throws {
         let server = try await LocalServer { _ in .truncate }
-        let error = await failure(HTTPTransport(), request(server.url))
+        let error = await failure(HTTPTransport(Self.patient), request(server.url))
         #expect(error?.code == .cut)
         #expect(error?.delivery == .unknown)
         try await server.stop()
@@ -89,7 +92,7 @@ import Testing
     @Test(arguments: [body, []])
     func requestIsNotRepeatedWhenAReusedConnectionEnds(body: [UInt8]) async throws {
         let server = try await LocalServer { $0.path == "/second" ? .close : .answer() }
-        let transport = HTTPTransport()
+        let transport = HTTPTransport(Self.patient)
         _ = try await transport.perform(HTTPRequest(method: "POST", url: server.url + "/first", body: Self.body))
         let error = await failure(transport, HTTPRequest(method: "POST", url: server.url + "/second", body: body))
         #expect(error?.code == .cut)
@@ -100,7 +103,7 @@ import Testing
 
     @Test func connectionThatClosedWhileIdleIsReplacedWithoutLoss() async throws {
         let server = try await LocalServer { _ in .answer(headers: [("Connection", "close")]) }
-        let transport = HTTPTransport()
+        let transport = HTTPTransport(Self.patient)
         for _ in 0..<3 { #expect(try await transport.perform(request(server.url)).status == 200) }
         #expect(server.requests.count == 3)
         try await server.stop()
@@ -119,7 +122,7 @@ import Testing
 
     @Test func cancelledCallerGivesTheRequestUp() async throws {
         let server = try await LocalServer { _ in .hold }
-        let transport = HTTPTransport()
+        let transport = HTTPTransport(Self.patient)
         let request = request(server.url)
         let caller = Task { () -> TransportError? in
             do {

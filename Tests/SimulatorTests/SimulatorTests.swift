@@ -88,6 +88,27 @@ import WhatsApp
         }
     }
 
+    @Test(arguments: [false, true]) func withheldAnswerLeavesTheCallerWithoutOne(isSilent: Bool) async throws {
+        try await withSimulator(
+            webhook: nil,
+            {
+                $0.faults.cutAnswers = isSilent ? 0 : 1
+                $0.faults.silentAnswers = isSilent ? 1 : 0
+                $0.faults.silence = .seconds(60)
+            }
+        ) { stand in
+            let request = HTTPRequest(
+                url: stand.base + "/messages", headers: [HTTPField("D360-API-KEY", "key-1")],
+                body: Array(Self.text.utf8), timeout: isSilent ? .seconds(1) : nil)
+            let error = await #expect(throws: TransportError.self) { _ = try await stand.transport.perform(request) }
+            #expect(error?.code == (isSilent ? .timeout : .cut))
+            #expect(error?.delivery == .unknown)
+            #expect(stand.simulator.report().sends.accepted == 1, "the message is on its way all the same")
+            let commands = try await stand.request("GET", "/simulator/commands", key: nil)
+            #expect(commands.json["c"]?.integer == 1)
+        }
+    }
+
     @Test func sendBringsStatusesInOrderWithTheTag() async throws {
         let receiver = WebhookReceiver()
         try await receiver.serve { port in

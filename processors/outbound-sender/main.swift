@@ -15,6 +15,7 @@ await MillraceService.main { host in
         }
     }
     return OutboundSenderProcessor(
-        topics: host.settings.topics, sender: D360Client(transport: HTTPTransport()),
+        topics: host.settings.topics,
+        sender: D360Client(transport: HTTPTransport(try HTTPTransportConfiguration(host.settings))),
         channels: ChannelDirectory(channels))
 }

@@ -1,0 +1,69 @@
+/// Everything about one sending number.
+struct NumberLane: Sendable {
+    let account: String
+    var rate: AdaptiveRate
+    /// When the ceiling was told by the platform; nil while it is the configured one.
+    var ceilingAt: Duration?
+    var bucket: TokenBucket
+    var hold: Hold?
+    var pausedUntil: Duration
+    var inFlight = 0
+    /// Waiters in line, by id; those that ended meanwhile are skipped.
+    var replies = Queue<UInt64>()
+    var bulk = Queue<UInt64>()
+    /// Waiters that live, in line or waiting for their pair.
+    var waitingReplies = 0
+    var waitingBulk = 0
+    /// Stands in the ring of numbers that may send.
+    var isReady = false
+    /// The earliest timer that looks at this number again.
+    var wakeAt: Duration?
+
+    /// What keeps the number from sending.
+    enum Obstacle: Hashable {
+        case time(Duration)
+        /// A report, a new share or a new rate takes it away.
+        case event
+    }
+
+    init(account: String, rate: Double, at now: Duration) {
+        self.account = account
+        self.rate = AdaptiveRate(ceiling: rate)
+        bucket = TokenBucket(at: now)
+        pausedUntil = now
+    }
+
+    var waiting: Int { waitingReplies + waitingBulk }
+
+    /// Whether it may be forgotten: a new lane starts with an empty bucket, so nothing is won by coming back.
+    var isForgettable: Bool {
+        waiting == 0 && inFlight == 0 && hold == nil && rate.cut == nil && ceilingAt == nil
+    }
+
+    /// - Parameter share: This instance's part of the number's rate.
+    mutating func obstacle(share: Double, maxInFlight: Int, at now: Duration) -> Obstacle? {
+        switch hold?.gate(at: now) {
+        case .closed(let until): return .time(until)
+        case .probing: return .event
+        case .open, nil: break
+        }
+        if pausedUntil > now { return .time(pausedUntil) }
+        if inFlight >= maxInFlight { return .event }
+        let rate = rate.value(at: now) * share
+        bucket.refill(rate: rate, at: now)
+        guard let wait = bucket.wait(rate: rate) else { return .event }
+        return wait > .zero ? .time(now + wait) : nil
+    }
+
+    /// Replies first.
+    mutating func popNext() -> UInt64? { replies.popFirst() ?? bulk.popFirst() }
+
+    mutating func enqueue(_ id: UInt64, _ kind: SendAdmission.Kind) {
+        if kind == .reply { replies.append(id) } else { bulk.append(id) }
+    }
+
+    mutating func count(_ kind: SendAdmission.Kind, _ change: Int) {
+        if kind == .reply { waitingReplies += change } else { waitingBulk += change }
+        assert(waitingReplies >= 0 && waitingBulk >= 0, "every waiter ends once")
+    }
+}

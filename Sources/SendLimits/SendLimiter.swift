@@ -1,0 +1,209 @@
+import EventLog
+import Synchronization
+
+/// Lets messages go no faster than the platform takes them, without a coordinator between instances.
+///
+///     let permit = try await limiter.admit(SendAdmission(number: …, pair: …, kind: .reply))
+///     …send…
+///     permit.report(.accepted)
+///
+/// Each instance takes the part of every rate that it owns of all partitions (`setShare`), and tells the others through
+/// `learned()` what the platform made it learn. A waiter costs an entry in a table: there is one timer for all of them,
+/// and no thread.
+public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration {
+    private typealias Waiting = CheckedContinuation<Result<SendPermit, SendRefusal>, Never>
+
+    private struct Shell {
+        var state: SendLimiterState
+        var waiting: [UInt64: Waiting] = [:]
+        var nextID: UInt64 = 0
+        var timer: (at: Duration, task: Task<Void, Never>)?
+    }
+
+    private let shell: Mutex<Shell>
+    private let clock: C
+    private let origin: C.Instant
+    /// A timer that stands is good enough for what is due this little earlier.
+    private static var tick: Duration { .milliseconds(1) }
+
+    /// - Parameter wall: Wall time of now: what is learned carries it from one instance to the other.
+    public init(
+        _ configuration: SendLimitsConfiguration = SendLimitsConfiguration(), clock: C, wall: Timestamp = .now
+    ) {
+        self.clock = clock
+        origin = clock.now
+        shell = Mutex(Shell(state: SendLimiterState(configuration, wallAtStart: wall)))
+    }
+
+    deinit { shell.withLock { $0.timer?.task.cancel() } }
+
+    /// Waits for its turn, at most `maxWait`. Throws at once when waiting is no use, and when the task is cancelled.
+    public func admit(_ admission: SendAdmission) async throws(SendRefusal) -> SendPermit {
+        let id = shell.withLock { shell in
+            shell.nextID += 1
+            return shell.nextID
+        }
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: Waiting) in
+                step { shell, now in
+                    shell.waiting[id] = continuation
+                    return shell.state.admit(id, admission, at: now)
+                }
+                // A cancellation before that found nothing to cancel.
+                if Task.isCancelled { cancel(id) }
+            }
+        } onCancel: {
+            cancel(id)
+        }
+        return try outcome.get()
+    }
+
+    // MARK: What it must be told
+
+    /// How many partitions of all this instance owns; after every assignment. None at first.
+    public func setShare(owned: Int, of total: Int) {
+        precondition(owned >= 0 && total > 0 && owned <= total, "a share is a part of the whole")
+        step { $0.state.setShare(Double(owned) / Double(total), at: $1) }
+    }
+
+    /// Replaces what is configured. A ceiling that the platform told stays.
+    public func setNumbers(_ numbers: [SendingNumber]) { step { $0.state.setNumbers(numbers, at: $1) } }
+
+    /// Inbound messages of an owned partition: a number's limit counts both directions together ("Throughput").
+    public func countInbound(number: String, _ count: Int = 1) {
+        step { shell, now in
+            shell.state.inbound(number, count, at: now)
+            return []
+        }
+    }
+
+    /// What the platform says the number may send, e.g. 1,000 a second after `THROUGHPUT_UPGRADE`.
+    public func ceilingChanged(number: String, to rate: Double, at time: Timestamp) {
+        guard rate > 0 else { return }
+        step { shell, now in
+            let since = min(time - shell.state.wallAtStart, now)
+            return shell.state.ceilingChanged(number, to: rate, since: since, at: now)
+        }
+    }
+
+    /// The platform paused a template of the account, by event.
+    public func pauseTemplate(_ template: String, account: String) {
+        step { shell, now in
+            shell.state.pauseTemplate(shell.state.templateKey(template, account: account), at: now)
+            return []
+        }
+    }
+
+    /// The platform approved a template of the account again.
+    public func resumeTemplate(_ template: String, account: String) {
+        step { shell, _ in
+            shell.state.templates[shell.state.templateKey(template, account: account)] = nil
+            return []
+        }
+    }
+
+    /// Somebody has acted on a held number (a new key, a paid invoice).
+    public func resume(number: String) { step { $0.state.resume(number, at: $1) } }
+
+    /// Takes over what an instance has learned.
+    public func learn(_ limit: LearnedLimit) { step { $0.state.learn(limit, at: $1) } }
+
+    /// What was learned here since the last call; to be written where every instance reads it.
+    public func learned() -> [LearnedLimit] {
+        shell.withLock { shell in
+            defer { shell.state.learned = [:] }
+            return shell.state.learned.values.sorted { $0.key < $1.key }
+        }
+    }
+
+    public func snapshot() -> SendLimiterSnapshot {
+        let now = moment
+        return shell.withLock { shell in
+            SendLimiterSnapshot(
+                waiting: shell.state.waiters.count, inFlight: shell.state.flights.count,
+                heldNumbers: shell.state.lanes.filter { $0.value.hold != nil }.map(\.key).sorted(),
+                pausedTemplates: shell.state.templates.count, pairs: shell.state.pairs.count,
+                rates: shell.state.lanes.mapValues { lane in
+                    lane.rate.value(at: now) * shell.state.share(of: lane.account, at: now)
+                })
+        }
+    }
+
+    // MARK: Inside
+
+    fileprivate func report(_ id: UInt64, _ report: SendReport) { step { $0.state.report(id, report, at: $1) } }
+
+    private func cancel(_ id: UInt64) { step { shell, _ in shell.state.cancel(id) } }
+
+    private var moment: Duration { origin.duration(to: clock.now) }
+
+    /// Runs one event and does what it decides, outside the lock.
+    private func step(_ event: (inout Shell, Duration) -> [SendLimiterState.Decision]) {
+        let ended = shell.withLock { shell in
+            // The time is read inside, so that events see it in order.
+            let decisions = event(&shell, moment)
+            setTimer(&shell)
+            return decisions.map { ($0, shell.waiting.removeValue(forKey: $0.id)) }
+        }
+        for (decision, waiting) in ended {
+            switch decision {
+            case .go(let id): waiting?.resume(returning: .success(SendPermit { [weak self] in self?.report(id, $0) }))
+            case .refuse(_, let refusal): waiting?.resume(returning: .failure(refusal))
+            }
+        }
+    }
+
+    private func setTimer(_ shell: inout Shell) {
+        guard let wake = shell.state.nextWake else { return }
+        if let timer = shell.timer {
+            if timer.at <= wake + Self.tick { return }
+            timer.task.cancel()
+        }
+        let (clock, deadline) = (clock, origin.advanced(by: wake))
+        let task = Task { [weak self] in
+            do { try await clock.sleep(until: deadline, tolerance: nil) } catch { return }
+            self?.timerFired(wake)
+        }
+        shell.timer = (wake, task)
+    }
+
+    /// - Parameter wake: What it was set to. A clock may wake a moment early; `step` then sets a timer for the rest.
+    private func timerFired(_ wake: Duration) {
+        step { shell, now in
+            // Another timer may have taken the place of the one that fired; then it stays.
+            if shell.timer?.at == wake { shell.timer = nil }
+            return shell.state.poll(at: now)
+        }
+    }
+}
+
+/// Leave to send one message. Report how it ended, once; a permit that nobody holds any more counts as `.noAnswer`.
+public final class SendPermit: Sendable {
+    private let end: Mutex<(@Sendable (SendReport) -> Void)?>
+
+    init(_ end: @escaping @Sendable (SendReport) -> Void) { self.end = Mutex(end) }
+
+    deinit { take()?(.noAnswer) }
+
+    /// Only the first report counts.
+    public func report(_ report: SendReport) { take()?(report) }
+
+    private func take() -> (@Sendable (SendReport) -> Void)? {
+        end.withLock { end in
+            defer { end = nil }
+            return end
+        }
+    }
+}
+
+/// How a limiter stands, for metrics. A number that is held needs somebody.
+public struct SendLimiterSnapshot: Sendable, Hashable {
+    public var waiting: Int
+    public var inFlight: Int
+    /// `phone_number_id`s.
+    public var heldNumbers: [String]
+    public var pausedTemplates: Int
+    public var pairs: Int
+    /// This instance's messages a second, by `phone_number_id`.
+    public var rates: [String: Double]
+}
