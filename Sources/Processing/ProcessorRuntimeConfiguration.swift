@@ -28,6 +28,11 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     /// A partition with so many parked records pauses. They are listed in the commit's metadata, which holds 4,096
     /// bytes: with 500 a record's share is 8.
     public var maxParkedRecords: Int
+    /// Pauses between two tries at what is down, from half of each bound up.
+    public var outagePauses = RetryPolicy(base: .seconds(1), cap: .seconds(60))
+    /// A progress that stays the same is committed again so often, long before brokers forget it (Kafka's
+    /// `offsets.retention.minutes` is 7 days).
+    public var recommitInterval = Duration.seconds(86_400)
     /// See `ConsumerConfiguration`.
     public var sessionTimeout: Duration
     /// See `ConsumerConfiguration`.
