@@ -48,7 +48,10 @@ extension LaneState {
 
     /// All is down: one record tries, and those past their deadlines are ended.
     mutating func beginRunsInOutage(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
-        while let run = nextRun(now, side: false, limit: 1, if: { self.isOverdue($0, now) }) { begun.append(run) }
+        let deadline = rules.deadline
+        while let run = nextRun(now, side: false, limit: 1, if: { deadline($0.record).map { $0 <= now.wall } ?? false }) {
+            begun.append(run)
+        }
         guard breakers.isProbeDue(at: now.instant), let run = nextRun(now, side: false, limit: 1) else { return }
         breakers.probeProcessor(by: run.id)
         begun.append(run)

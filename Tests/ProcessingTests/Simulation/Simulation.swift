@@ -49,7 +49,7 @@ struct Simulation {
         rules = .init(
             configuration: configuration, retry: RetryPolicy(maxAttempts: 6), work: work, keepsState: false, group: "g",
             deadLetterTopic: "dlq.g", effects: .marked, sideInputs: [SimulatedLog.side.topic],
-            scope: isTelling ? { "name \($0.keyText)" } : { _ in nil })
+            scope: { isTelling ? "name \($0.keyText)" : nil })
         context = RuntimeContext(
             processor: TestProcessor { _, _ in [] }, configuration: configuration, clock: InstantClock(),
             wallTime: { Timestamp(seconds: 1_000) }, observer: NoObserver(),
