@@ -75,13 +75,15 @@ let package = Package(
         library("HTTPTesting", nio),
 
         // The stages
-        library("Ingress", ["WhatsApp", "EventLog", logging, lifecycle, metrics, tls] + nio),
-        library("Processing", ["EventLog", logging, lifecycle, metrics, grdb]),
+        library("Telemetry", [metrics]),
+        library("Ingress", ["WhatsApp", "EventLog", "Telemetry", logging, lifecycle, metrics, tls] + nio),
+        library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", logging]),
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", logging, lifecycle, metrics, yaml, system,
+                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", "Telemetry", logging, lifecycle, metrics,
+                yaml, system, hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
@@ -101,9 +103,10 @@ let package = Package(
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
-        tests("IngressTests", ["Ingress", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle] + nio),
-        tests("ProcessingTests", ["Processing", "SQLiteLog", "EventLogTesting"]),
-        tests("ServiceTests", ["Service", "WhatsApp", logging]),
+        tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
+        tests("IngressTests", ["Ingress", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle, metrics] + nio),
+        tests("ProcessingTests", ["Processing", "Telemetry", "SQLiteLog", "EventLogTesting"]),
+        tests("ServiceTests", ["Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
         tests(
             "AutoResponderTests",

@@ -8,12 +8,20 @@ struct RecordCounts {
     private(set) var errors = 0
     private(set) var other = 0
 
-    mutating func add(_ topic: Topic, of topics: Topics) {
+    mutating func add(_ topic: Topic, of topics: Topics) -> IngressMetrics.Kind {
         switch topic {
-        case topics.messages: messages += 1
-        case topics.statuses: statuses += 1
-        case topics.errors: errors += 1
-        default: other += 1
+        case topics.messages:
+            messages += 1
+            return .messages
+        case topics.statuses:
+            statuses += 1
+            return .statuses
+        case topics.errors:
+            errors += 1
+            return .errors
+        default:
+            other += 1
+            return .other
         }
     }
 }
@@ -23,13 +31,15 @@ extension Delivery {
     func split(
         _ core: IngressCore, _ traces: inout Traceparents
     ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
+        let arrival = core.now()
         let records = try route.splitter.split(
-            body, receivedAt: core.now(), traceparent: traceparent(core, &traces))
+            body, receivedAt: arrival, traceparent: traceparent(core, &traces))
         var bytes = 0
         var counts = RecordCounts()
         for record in records {
             bytes += record.byteCount
-            counts.add(record.topic, of: core.topics)
+            let kind = counts.add(record.topic, of: core.topics)
+            if let time = record.timestamp { core.metrics.arrived(kind, aged: arrival - time) }
         }
         return (records, bytes, counts)
     }

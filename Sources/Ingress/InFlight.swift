@@ -7,7 +7,7 @@ import Synchronization
 /// A delivery stays counted until the log is through with it, even when its sender was answered 503 long ago: a log
 /// that stalls fills the budget, and from then on senders are refused at once instead of after the deadline.
 final class InFlightBudget: Sendable {
-    private let limit: Int
+    let limit: Int
     private let used = Atomic(0)
 
     init(limit: Int) { self.limit = limit }

@@ -1,5 +1,6 @@
 import EventLog
 import Logging
+import Metrics
 import NIOCore
 import Synchronization
 import WhatsApp
@@ -13,13 +14,14 @@ final class IngressCore: Sendable {
     let times: Times
     let budget: InFlightBudget
     let metrics: IngressMetrics
+    let producerHealth: ProducerHealth
     let now: @Sendable () -> Timestamp
     private let logger: Logger
     private let failures = Mutex(Failures())
 
     init(
         _ configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
-        now: @escaping @Sendable () -> Timestamp
+        metrics factory: any MetricsFactory, now: @escaping @Sendable () -> Timestamp
     ) {
         self.configuration = configuration
         self.producer = producer
@@ -29,7 +31,16 @@ final class IngressCore: Sendable {
         self.now = now
         router = Router(configuration, topics)
         budget = InFlightBudget(limit: configuration.maxInFlightBytes)
-        metrics = IngressMetrics(budget: budget)
+        metrics = IngressMetrics(budget: budget, factory: factory)
+        producerHealth = ProducerHealth(patience: times.ack)
+    }
+
+    /// The log's word on one delivery, on a thread of the log.
+    func logAnswered(_ failure: LogError.Code?, sentAt: NIODeadline) {
+        let now = NIODeadline.now()
+        metrics.produced(failure, after: now - sentAt)
+        // One record that is too large says nothing about the log.
+        producerHealth.answered(isFailure: failure != nil && failure != .recordTooLarge, at: now)
     }
 
     private struct Failures {

@@ -1,21 +1,69 @@
+import EventLog
+import Metrics
+import NIOCore
 import Synchronization
 
-/// What the ingress counts. Totals only grow; a metrics endpoint reads them when it is asked.
+/// What the ingress counts, as `IngressMetric`. Every instrument is made at the start, so that counting is an atomic
+/// addition or two.
 public final class IngressMetrics: Sendable {
     /// What a delivery's items are; one topic each.
     public enum Kind: Int, CaseIterable, Sendable { case messages, statuses, errors, other }
 
-    private final class Counter: Sendable {
+    /// A total that the server reads itself, too: for its log and for tests.
+    private final class Total: Sendable {
         let value = Atomic(0)
+        let counter: Counter?
+
+        init(_ counter: Counter?) { self.counter = counter }
+
+        func add(_ count: Int) {
+            value.add(count, ordering: .relaxed)
+            counter?.increment(by: count)
+        }
     }
 
-    private let receivedByKind = Kind.allCases.map { _ in Counter() }
-    private let answersByCode = Answer.allCases.map { _ in Counter() }
+    private let receivedByKind: [Total]
+    private let agesByKind: [Recorder?]
+    private let answersByCode: [Total]
+    private let durationsByCode: [Timer]
+    private let produceDuration: Timer
+    /// By error code, which come from a closed set; made when they are met.
+    private let failureDurations = Mutex<[String: Timer]>([:])
     private let requests = Atomic(0)
     private let connections = Atomic(0)
     private let budget: InFlightBudget
+    private let factory: any MetricsFactory
 
-    init(budget: InFlightBudget) { self.budget = budget }
+    init(budget: InFlightBudget, factory: any MetricsFactory) {
+        self.budget = budget
+        self.factory = factory
+        receivedByKind = Kind.allCases.map { Total(IngressMetric.received.counter("\($0)", in: factory)) }
+        // The time of errors and others is often that of their arrival.
+        agesByKind = Kind.allCases.map { kind in
+            [.messages, .statuses].contains(kind) ? IngressMetric.age.recorder("\(kind)", in: factory) : nil
+        }
+        answersByCode = Answer.allCases.map { answer in
+            Total(answer == .stored ? nil : IngressMetric.rejected.counter(answer.code, in: factory))
+        }
+        durationsByCode = Answer.allCases.map { answer in
+            IngressMetric.requestDuration.timer(String(answer.status.prefix(3)), in: factory)
+        }
+        produceDuration = IngressMetric.produceDuration.timer("send", "", in: factory)
+        observeGauges()
+    }
+
+    private func observeGauges() {
+        let connections = IngressMetric.openConnections.gauge(in: factory)
+        let requests = IngressMetric.requestsInFlight.gauge(in: factory)
+        let bytes = IngressMetric.bytesInFlight.gauge(in: factory)
+        IngressMetric.bytesInFlightLimit.gauge(in: factory).record(budget.limit)
+        factory.whenRead { [weak self] in
+            guard let self else { return }
+            connections.record(openConnections)
+            requests.record(requestsInFlight)
+            bytes.record(bytesInFlight)
+        }
+    }
 
     /// Records of that kind that became durable and were answered 200.
     public func received(_ kind: Kind) -> Int { receivedByKind[kind.rawValue].value.load(ordering: .relaxed) }
@@ -37,7 +85,10 @@ public final class IngressMetrics: Sendable {
 
     func count(of answer: Answer) -> Int { answersByCode[answer.rawValue].value.load(ordering: .relaxed) }
 
-    func answered(_ answer: Answer) { answersByCode[answer.rawValue].value.add(1, ordering: .relaxed) }
+    func answered(_ answer: Answer, after time: TimeAmount) {
+        answersByCode[answer.rawValue].add(1)
+        durationsByCode[answer.rawValue].recordNanoseconds(time.nanoseconds)
+    }
     func received(_ counts: RecordCounts) {
         add(counts.messages, .messages)
         add(counts.statuses, .statuses)
@@ -45,7 +96,21 @@ public final class IngressMetrics: Sendable {
         add(counts.other, .other)
     }
     private func add(_ count: Int, _ kind: Kind) {
-        if count > 0 { receivedByKind[kind.rawValue].value.add(count, ordering: .relaxed) }
+        if count > 0 { receivedByKind[kind.rawValue].add(count) }
+    }
+    func arrived(_ kind: Kind, aged age: Duration) {
+        agesByKind[kind.rawValue]?.record(Double(age.milliseconds) / 1_000)
+    }
+    /// The log's word on a delivery, good or bad.
+    func produced(_ failure: LogError.Code?, after time: TimeAmount) {
+        guard let failure else { return produceDuration.recordNanoseconds(time.nanoseconds) }
+        let timer = failureDurations.withLock { timers in
+            if let known = timers[failure.name] { return known }
+            let timer = IngressMetric.produceDuration.timer("send", failure.name, in: factory)
+            timers[failure.name] = timer
+            return timer
+        }
+        timer.recordNanoseconds(time.nanoseconds)
     }
     func storing(_ change: Int) { requests.add(change, ordering: .relaxed) }
     /// Connections that are open after this one came.

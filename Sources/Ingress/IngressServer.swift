@@ -1,8 +1,11 @@
 import EventLog
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
+import Telemetry
 import WhatsApp
 
 /// Takes webhooks over HTTP/1.1 and answers 200 only after every record of the body is durable.
@@ -20,15 +23,25 @@ public final class IngressServer: Service {
     private let core: IngressCore
     private let logger: Logger
     private let bound = Once<Int>()
+    private let isServing = Atomic(false)
 
-    /// - Parameter now: the time that is written into records as their arrival.
+    /// - Parameters:
+    ///   - metrics: where `IngressMetric` is counted.
+    ///   - now: the time that is written into records as their arrival.
     public init(
         configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
-        now: @escaping @Sendable () -> Timestamp
+        metrics: any MetricsFactory = MetricsSystem.factory, now: @escaping @Sendable () -> Timestamp
     ) throws(IngressConfigurationError) {
         try configuration.validate()
-        core = IngressCore(configuration, producer: producer, topics: topics, logger: logger, now: now)
+        core = IngressCore(
+            configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now)
         self.logger = logger
+    }
+
+    /// Whether a webhook would be taken now: the server listens, and the log confirms what it is given.
+    public var readiness: Readiness {
+        guard isServing.load(ordering: .relaxed) else { return .notReady("not listening") }
+        return core.producerHealth.readiness(at: .now())
     }
 
     /// The port listened on. Waits until `run` has bound it; throws what kept `run` from doing so.
@@ -69,12 +82,15 @@ public final class IngressServer: Service {
         let listener = try await listen(on: group, lanes)
         let port = listener.localAddress?.port ?? core.configuration.port
         bound.resolve(.success(port))
+        isServing.store(true, ordering: .relaxed)
         logger.info("Ingress listens", metadata: ["ingress.port": "\(port)"])
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await listener.closeFuture.get()
         } onCancelOrGracefulShutdown: {
+            self.isServing.store(false, ordering: .relaxed)
             listener.close(promise: nil)
         }
+        isServing.store(false, ordering: .relaxed)
         logger.info(
             "Ingress stops", metadata: ["ingress.requests_in_flight": "\(metrics.requestsInFlight)"])
         try await drain(lanes)

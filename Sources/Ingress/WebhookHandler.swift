@@ -29,6 +29,8 @@ final class WebhookHandler: ChannelDuplexHandler {
     private var delivery: Delivery?
     private var stored = RecordCounts()
     private var requestNumber: UInt64 = 0
+    /// When the head of the request in work was complete.
+    private var began: NIODeadline?
     private var droppedBytes = 0
 
     private var waiting = CircularBuffer<RequestPart>(initialCapacity: 1)
@@ -188,12 +190,14 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     private func begin(_ head: RequestHead) {
         headIsPartial = false
+        let now = NIODeadline.now()
+        began = now
         persistence = connections.isDraining ? .close : head.persistence
         switch isSurplus ? .failure(.tooManyConnections) : Delivery.admit(head, core) {
         case .success(let admitted):
             delivery = admitted
             state = .receiving
-            deadline = .now() + core.times.body
+            deadline = now + core.times.body
             if head.expectation == .continueResponse { write(Answer.continueResponse) }
         case .failure(let answer): refuse(answer, head)
         }
@@ -223,12 +227,15 @@ final class WebhookHandler: ChannelDuplexHandler {
         }
         guard core.budget.reserve(bytes) else { return finish(.overloaded) }
         state = .storing
-        deadline = .now() + core.times.ack
+        let now = NIODeadline.now()
+        deadline = now + core.times.ack
         requestNumber &+= 1
         core.metrics.storing(1)
-        core.producer.send(records) { [budget = core.budget, acknowledgements, id, requestNumber] result in
-            budget.release(bytes)
+        core.producerHealth.sent(at: now)
+        core.producer.send(records) { [core, acknowledgements, id, requestNumber] result in
+            core.budget.release(bytes)
             let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
+            core.logAnswered(failure, sentAt: now)
             acknowledgements.deliver(Acknowledgement(connection: id, request: requestNumber, failure: failure))
         }
     }
@@ -265,7 +272,9 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     private func answered(_ answer: Answer, withBody: Bool) {
-        core.metrics.answered(answer)
+        let now = NIODeadline.now()
+        core.metrics.answered(answer, after: now - (began ?? now))
+        began = nil
         write(answer.bytes(persistence, withBody: withBody))
     }
 

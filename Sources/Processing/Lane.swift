@@ -101,6 +101,11 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     /// What a handler wrote that the disk does not have yet.
     func overlaid(_ key: String) -> StateEntry? { guarded.withLock { $0.machine.overlay[key] } }
 
+    /// Where the partitions stand.
+    var standings: [TopicPartition: PartitionStanding] {
+        guarded.withLock { $0.machine.partitions.mapValues(\.standing) }
+    }
+
     private func step(_ event: (inout LaneState<C.Instant>, Moment<C.Instant>) -> Void) {
         let now = context.now
         let (turn, flows, waiters) = guarded.withLock { guarded in

@@ -52,6 +52,9 @@ struct PartitionState: Sendable {
         isFull = isFull ? tracker.parkedCount > maxParked / 2 : tracker.parkedCount >= maxParked
     }
 
+    /// Records that are still to be handled for their state alone.
+    var restoring: Int64 { silent.map { max(0, $0.offset - tracker.position) } ?? 0 }
+
     private func isSilent(_ offset: Offset) -> Bool { silent?.hasFinished(offset) ?? false }
 }
 

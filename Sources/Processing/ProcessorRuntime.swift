@@ -22,6 +22,12 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         /// Being given up after a revocation.
         var leaving: [Lane<C>] = []
         var isStopping = false
+        /// When the group had us as a member first.
+        var joined: C.Instant?
+        var wasAssigned = false
+        /// Assignments that are being opened.
+        var opening = 0
+        var stuck: Set<TopicPartition> = []
         var failure: (any Error)?
     }
 
@@ -52,6 +58,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
             if let reader { try await broadcasts.catchUp(reader) } else { [TopicPartition: Offset]() }
         }) else { return }
         guard let consumer = try await join() else { return }
+        session.withLock { $0.joined = context.clock.now }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let reader { group.addTask { try await broadcasts.follow(positions, reader) } }
             group.addTask { try await self.follow(consumer) }
@@ -121,6 +128,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
                     session.withLock { $0.leaving += lanes }
                     group.addTask { await self.giveUp(lanes, sources, consumer) }
                 case .lost(let sources):
+                    session.withLock { $0.stuck.subtract(sources) }
                     for lane in take(sources) + leaving(sources) { lane.drop() }
                     for source in sources { context.observer.released(source) }
                 case .outOfRange(let source, let requested, let held):
@@ -131,6 +139,11 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     }
 
     private func begin(_ assignment: [TopicPartition: Commit?], _ consumer: any Consumer) async throws {
+        session.withLock { session in
+            session.wasAssigned = true
+            session.opening += 1
+        }
+        defer { session.withLock { $0.opening -= 1 } }
         if assignment.isEmpty || session.withLock(\.isStopping) { return }
         let opening = LaneOpening(context: context, log: log, consumer: consumer) { error in
             self.fail(error, consumer)
@@ -156,7 +169,10 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     private func giveUp(_ lanes: [Lane<C>], _ sources: [TopicPartition], _ consumer: any Consumer) async {
         await drain(lanes)
-        session.withLock { session in session.leaving.removeAll { lane in lanes.contains { $0 === lane } } }
+        session.withLock { session in
+            session.leaving.removeAll { lane in lanes.contains { $0 === lane } }
+            session.stuck.subtract(sources)
+        }
         do {
             try await consumer.release(sources)
         } catch {
@@ -182,6 +198,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         } catch {
             metadata[LogKey.error] = "\(error)"
             context.logger.error("partition stands still", metadata: metadata)
+            session.withLock { _ = $0.stuck.insert(source) }
             context.observer.stuck(source)
         }
     }
@@ -234,6 +251,23 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
             defer { session.lanes = [:] }
             return Array(session.lanes.values) + session.leaving
         }
+    }
+}
+
+extension ProcessorRuntime: ProcessorStatusSource {
+    public var status: ProcessorStatus {
+        var status = ProcessorStatus()
+        let now = context.clock.now
+        // With more members than partitions some get none; they stand by.
+        let patience = context.configuration.sessionTimeout + context.configuration.sessionTimeout
+        let lanes = session.withLock { session in
+            status.isMember = session.wasAssigned || session.joined.map { $0.duration(to: now) > patience } ?? false
+            status.isOpening = session.opening > 0
+            status.stuck = session.stuck
+            return Array(session.lanes.values)
+        }
+        for lane in lanes { status.partitions.merge(lane.standings) { _, new in new } }
+        return status
     }
 }
 

@@ -1,8 +1,10 @@
 import EventLog
 import Foundation
 import Logging
+import Metrics
 import Processing
 import ServiceLifecycle
+import Telemetry
 
 /// What a program has at hand when it starts.
 public struct Host: Sendable {
@@ -10,6 +12,8 @@ public struct Host: Sendable {
     public let environment: [String: String]
     public let logger: Logger
     public let log: any Log
+    /// What `/readyz` says: add what must hold for this program to be of use.
+    public let health: Health
 
     /// The channels of `MILLRACE_CHANNELS`; throws when the setting is missing or the file is wrong.
     public func channels() throws -> Channels { try Channels.load(environment: environment) }
@@ -19,29 +23,46 @@ public struct Host: Sendable {
 ///
 /// SIGTERM and SIGINT stop gracefully; a second one, or 25 s, ends the process at once. Exit code 0 after a graceful
 /// stop, 78 for a bad setting, 1 for everything else.
+///
+/// With `MILLRACE_ADMIN_PORT` every program answers `/livez`, `/readyz` and `/metrics` from before its start until after
+/// its end. A stop begins with "not ready", then `MILLRACE_DRAIN_MS`, then the services stop, the last one first, then
+/// the log is flushed.
 public enum MillraceService {
     /// Runs one processor until it is told to stop. The whole `main.swift` of a processor is this call.
     public static func main(processor make: @escaping @Sendable (Host) async throws -> any Processor) async -> Never {
         await main(named: ProcessInfo.processInfo.processName) { host in
-            let processor = try await make(host)
-            return [
-                ProcessorRuntime(
-                    processor: processor, log: host.log, configuration: host.runtimeConfiguration,
-                    clock: ContinuousClock(), wallTime: { .now }, logger: host.logger)
-            ]
+            runtime(try await make(host), on: host)
         }
+    }
+
+    /// The processor's runtime, and before it, so that it stops later, what watches it.
+    private static func runtime(_ processor: some Processor, on host: Host) -> [any Service] {
+        let runtime = ProcessorRuntime(
+            processor: processor, log: host.log, configuration: host.runtimeConfiguration, clock: ContinuousClock(),
+            wallTime: { .now }, observer: ProcessorMetrics(group: processor.group, inputs: processor.subscription),
+            logger: host.logger)
+        if host.settings.admin == nil { return [runtime] }
+        let watch = ProcessorWatch(
+            group: processor.group, source: runtime, log: host.log,
+            stateDirectory: processor.state == .none ? nil : host.settings.stateDirectory, clock: ContinuousClock(),
+            wallTime: { .now }, logger: host.logger)
+        host.health.add("processor") { watch.readiness }
+        return [host.logProbe(), watch, runtime]
     }
 
     /// Runs services on the log, in the order given, until one ends or the process is told to stop.
     public static func main(
         named name: String, services make: @escaping @Sendable (Host) async throws -> [any Service]
     ) async -> Never {
-        await guarded(name) { settings, environment, logger in
+        await guarded(name) { program in
+            let settings = program.settings
             let log = try await settings.log.open(
-                kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: logger)
+                kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: program.logger)
             do {
-                let host = Host(settings: settings, environment: environment, logger: logger, log: log)
-                try await run(make(host), environment, logger)
+                let host = Host(
+                    settings: settings, environment: program.environment, logger: program.logger, log: log,
+                    health: program.health)
+                try await run(make(host), program)
             } catch {
                 await log.close()
                 throw error
@@ -54,20 +75,27 @@ public enum MillraceService {
     public static func main(
         withoutLogNamed name: String, services make: @escaping @Sendable (Logger) async throws -> [any Service]
     ) async -> Never {
-        await guarded(name) { _, environment, logger in try await run(make(logger), environment, logger) }
+        await guarded(name) { program in try await run(make(program.logger), program) }
     }
 
-    /// Settings and logging before, one readable line and the exit code after.
-    private static func guarded(
-        _ name: String, _ body: @Sendable (Settings, [String: String], Logger) async throws -> Void
-    ) async -> Never {
+    private struct Program {
+        let settings: Settings
+        let environment: [String: String]
+        let logger: Logger
+        let health = Health()
+    }
+
+    /// Settings, logging and the admin port before, one readable line and the exit code after.
+    private static func guarded(_ name: String, _ body: @Sendable (Program) async throws -> Void) async -> Never {
         let environment = ProcessInfo.processInfo.environment
         do {
             let settings = try await Settings.load(environment: environment)
             LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: settings.logLevel) }
-            let logger = Logger(label: name)
-            try await body(settings, environment, logger)
-            logger.info("stopped")
+            let program = Program(settings: settings, environment: environment, logger: Logger(label: name))
+            let admin = try await openAdminPort(of: program)
+            try await body(program)
+            await admin?.stop()
+            program.logger.info("stopped")
             exit(0)
         } catch let error as SettingError {
             StandardError.write(line: "\(name): \(error)")
@@ -85,25 +113,56 @@ public enum MillraceService {
         }
     }
 
-    private static func run(
-        _ services: [any Service], _ environment: [String: String], _ logger: Logger
-    ) async throws {
+    /// Before anything makes a metric: what is made earlier counts for nobody.
+    private static func openAdminPort(of program: Program) async throws -> AdminServer? {
+        guard let settings = program.settings.admin else { return nil }
+        let registry = PrometheusRegistry()
+        MetricsSystem.bootstrap(registry)
+        ProcessMetrics.observe(program.health, in: registry)
+        return try await AdminServer.start(
+            settings, health: program.health, registry: registry, logger: program.logger)
+    }
+
+    private static func run(_ services: [any Service], _ program: Program) async throws {
         var configurations = services.map {
             ServiceGroupConfiguration.ServiceConfiguration(
                 service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
         }
-        if environment["MILLRACE_PARENT"] == "stdin" {
+        if program.environment["MILLRACE_PARENT"] == "stdin" {
             configurations.append(.init(service: ParentWatch(), successTerminationBehavior: .gracefullyShutdownGroup))
         }
+        // The last service is told to stop first, and the others when it has ended.
+        let notice = DrainNotice(health: program.health, delay: program.settings.drainDelay)
+        configurations.append(.init(service: notice, successTerminationBehavior: .gracefullyShutdownGroup))
         var group = ServiceGroupConfiguration(
-            services: configurations, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: configurations, gracefulShutdownSignals: [.sigterm, .sigint], logger: program.logger)
         group.maximumGracefulShutdownDuration = .seconds(25)
-        logger.info("started")
+        program.health.start()
+        program.logger.info("started")
         try await ServiceGroup(configuration: group).run()
     }
 }
 
+/// Says "not ready" before anything else of a stop happens, and gives those who ask some time to hear it.
+private struct DrainNotice: Service {
+    let health: Health
+    let delay: Duration
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        health.drain()
+        try? await Task.sleep(for: delay)
+    }
+}
+
 extension Host {
+    /// Watches whether the log can be reached, as the check `log`; a service to run before those that need the log.
+    public func logProbe() -> any Service {
+        let probe = LogProbe(log, clock: ContinuousClock())
+        health.add("log") { probe.readiness }
+        return probe
+    }
+
     var runtimeConfiguration: ProcessorRuntimeConfiguration {
         var configuration = ProcessorRuntimeConfiguration()
         configuration.stateDirectory = settings.stateDirectory

@@ -19,6 +19,9 @@ import WhatsApp
 /// | `MILLRACE_TOPICS_REPLICAS` | `topics.replicas` | 3 | Kafka's replication factor for created topics |
 /// | `MILLRACE_START` | `start` | `committed` | where a group without commit begins: `committed` refuses, `earliest`, `latest` |
 /// | `MILLRACE_LOG_LEVEL` | `logLevel` | `info` | trace, debug, info, notice, warning, error, critical |
+/// | `MILLRACE_ADMIN_PORT` | `admin.port` | 0 | port of `/livez`, `/readyz` and `/metrics`, see `AdminServer`; 0: none |
+/// | `MILLRACE_ADMIN_HOST` | `admin.host` | `127.0.0.1` | address of that port; it knows no passwords, so keep it private |
+/// | `MILLRACE_DRAIN_MS` | `drainMs` | 0 | so long a stop only says "not ready" before it begins (0 to 10,000) |
 /// | `MILLRACE_KAFKA_X_Y` | – | – | librdkafka property `x.y`; `MILLRACE_KAFKA_X_Y_FILE` reads it from a file |
 public struct Settings: Sendable {
     public var log: LogLocation
@@ -27,6 +30,10 @@ public struct Settings: Sendable {
     public var replicas: Int
     public var start: Start
     public var logLevel: Logger.Level
+    /// Nil: no admin port, and nothing is counted for it.
+    public var admin: AdminSettings?
+    /// How long a load balancer has to notice that we are not ready before we refuse connections.
+    public var drainDelay: Duration
     public var kafkaProperties: [String: String]
     /// For the settings of one program alone, e.g. the ingress's port.
     public let reader: ConfigReader
@@ -62,6 +69,10 @@ public struct Settings: Sendable {
         replicas = try reader.int("topics.replicas", default: 3, in: 1...100)
         start = try reader.choice("start", default: .committed)
         logLevel = try reader.choice("logLevel", default: .info)
+        let adminPort = try reader.int("admin.port", default: 0, in: 0...65_535)
+        let adminHost = reader.string(forKey: "admin.host", default: "127.0.0.1")
+        admin = adminPort == 0 ? nil : AdminSettings(host: adminHost, port: adminPort)
+        drainDelay = .milliseconds(try reader.int("drainMs", default: 0, in: 0...10_000))
         kafkaProperties = try Self.kafkaProperties(in: environment)
     }
 

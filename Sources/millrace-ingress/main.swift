@@ -29,7 +29,8 @@ await MillraceService.main(named: "millrace-ingress") { host in
     let server = try IngressServer(
         configuration: configuration, producer: host.log.producer, topics: host.settings.topics, logger: host.logger,
         now: { Timestamp.now })
-    return [server]
+    host.health.add("ingress") { server.readiness }
+    return host.settings.admin == nil ? [server] : [host.logProbe(), server]
 }
 
 extension IngressConfigurationError: ReadableError {}

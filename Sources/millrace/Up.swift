@@ -17,10 +17,17 @@ struct Up: AsyncParsableCommand {
 
     @Option(help: "Port of the ingress.") var port = 8080
     @Option(help: "Port of the simulated 360dialog.") var simulatorPort = 8360
+    @Option(help: "First of the ports with health and metrics, one a stage; 0 for none.") var adminPort = 9464
     @Option(help: "Messages per second that simulated customers write.") var rate = 1.0
     @Option(help: "Number of simulated customers.") var customers = 50
     @Flag(inversion: .prefixedNo, help: "Run the simulated 360dialog and its customers.") var simulator = true
     @Option(help: "Folder for the embedded log, state, the demo channel and the stages' logs.") var data = "./data"
+
+    func validate() throws {
+        guard (0...65_535 - stages.count).contains(adminPort) else {
+            throw ValidationError("--admin-port must leave room for \(stages.count) ports below 65536")
+        }
+    }
 
     func run() async throws {
         // The children are told by the environment, so what is set here reaches all of them.
@@ -78,16 +85,26 @@ struct Up: AsyncParsableCommand {
                     arguments: [
                         "simulate", "--port", "\(simulatorPort)", "--ingress", "http://127.0.0.1:\(port)",
                         "--rate", "\(rate)", "--customers", "\(customers)",
-                    ], environment: inherited))
+                    ], environment: inherited.merging(["MILLRACE_ADMIN_PORT": "0"]) { $1 }))
         }
-        children.append(
-            Child(
-                name: "millrace-ingress", executable: "\(here)/millrace-ingress",
-                environment: inherited.merging(["MILLRACE_INGRESS_PORT": "\(port)"]) { $1 }))
-        for (processor, _) in Provisioning.builtInInputs(.init()) {
-            children.append(Child(name: processor, executable: "\(here)/\(processor)", environment: inherited))
+        inherited["MILLRACE_INGRESS_PORT"] = "\(port)"
+        for (stage, adminPort) in stages {
+            let variables = inherited.merging(["MILLRACE_ADMIN_PORT": "\(adminPort)"]) { $1 }
+            children.append(Child(name: stage, executable: "\(here)/\(stage)", environment: variables))
         }
         return children
+    }
+
+    /// The stages that have an admin port, each with its own: they share one machine.
+    private var stages: [(name: String, adminPort: Int)] {
+        let names = ["millrace-ingress"] + Provisioning.builtInInputs(.init()).map(\.processor)
+        return names.enumerated().map { (name: $1, adminPort: adminPort == 0 ? 0 : adminPort + $0) }
+    }
+
+    private var watching: String {
+        if adminPort == 0 { return "" }
+        let ports = stages.map { "\($0.adminPort) \($0.name)" }.joined(separator: ", ")
+        return "\n  Health and metrics, /readyz and /metrics on 127.0.0.1: \(ports).\n"
     }
 
     private func banner(_ settings: Settings) -> String {
@@ -97,7 +114,7 @@ struct Up: AsyncParsableCommand {
           Write as a customer, from another terminal:
 
             curl -u demo:demo-only http://127.0.0.1:\(port)/webhooks/demo -d '\(DemoChannel.sampleWebhook)'
-
+        \(watching)
           Each line below is one customer's message: who wrote, what was answered, and how long each step took.
 
         """

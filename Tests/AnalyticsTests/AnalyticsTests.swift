@@ -81,6 +81,15 @@ import WhatsApp
         #expect(windows(late).map(\.incoming) == [["text": 2]])
     }
 
+    @Test func theTraceOfTheLastCauseGoesOn() async throws {
+        let tester = ProcessorTester(AnalyticsProcessor(topics: topics))
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        var last = try message("m2", at: 2)
+        last.headers.append("traceparent", trace)
+        let outputs = try await tester.feed([message("m1", at: 1), last], at: minute)
+        #expect(outputs.map { $0.headers.string("traceparent") } == [trace])
+    }
+
     @Test func statusesThatAreNoStepCountForNothing() async throws {
         let tester = ProcessorTester(AnalyticsProcessor(topics: topics))
         #expect(try await tester.feed([status("w", "teleported", at: 1)], at: minute).isEmpty)

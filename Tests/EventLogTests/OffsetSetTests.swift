@@ -10,7 +10,7 @@ import Testing
         var model: Set<Offset> = []
         for _ in 0..<300 {
             let offset = Offset.random(in: 0..<60, using: &random)
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<6, using: &random) {
             case 0:
                 let range = offset..<offset + Offset.random(in: 0..<8, using: &random)
                 set.insert(range)
@@ -18,11 +18,17 @@ import Testing
             case 1:
                 set.insert(offset)
                 model.insert(offset)
+            case 2:
+                let range = offset..<offset + Offset.random(in: 0..<8, using: &random)
+                set.remove(range)
+                model.subtract(range)
             default:
                 set.remove(offset)
                 model.remove(offset)
             }
             expect(set, equals: model)
+            let bounds = offset..<offset + Offset.random(in: 0..<30, using: &random)
+            expect(set.clamped(to: bounds), equals: model.filter(bounds.contains))
         }
     }
 

@@ -12,6 +12,18 @@ import Testing
     @Test func theNoteReadsAsItsDocumentationSays() {
         let progress = Progress(offset: 100, parked: OffsetSet([85, 86, 87, 64]), attempted: OffsetSet([59]))
         #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 a=40")
+        let inFlight = Progress(offset: 100, attempted: OffsetSet([59, 100, 106, 107]))
+        #expect(inFlight.encoded()?.metadata == "mr1 a=40 u=0,5+2")
+    }
+
+    /// A run that reaches across the offset is written in two parts and read as one.
+    @Test func marksMayReachAcrossTheOffset() throws {
+        let progress = Progress(offset: 100, attempted: OffsetSet(98..<103))
+        let commit = try #require(progress.encoded())
+        #expect(commit.metadata == "mr1 a=0+2 u=0+3")
+        #expect(Progress(commit) == progress)
+        let atZero = Progress(offset: 0, attempted: OffsetSet([0, 4]))
+        #expect(Progress(try #require(atZero.encoded())) == atZero)
     }
 
     @Test(arguments: UInt64(1)...50) func survivesTheRoundTrip(seed: UInt64) throws {
@@ -24,7 +36,9 @@ import Testing
                     offset - Offset.random(in: 1...reach, using: &random)
                 })
         }
-        let progress = Progress(offset: offset, parked: someOffsets(), attempted: someOffsets())
+        let inFlight = OffsetSet(someOffsets().map { 2 * offset - $0 - 1 })
+        var progress = Progress(offset: offset, parked: someOffsets(), attempted: someOffsets())
+        progress.attempted.formUnion(inFlight)
         let commit = try #require(progress.encoded())
         #expect(commit.offset == offset)
         #expect(Progress(commit) == progress)
@@ -52,6 +66,8 @@ import Testing
         "", "hello", "mr1", "mr2 p=1", "p=1", "mr1 p=", "mr1 p=,,", "mr1 p=x", "mr1 p=-1", "mr1 p=1+0", "mr1 p=1+-5",
         "mr1 p=101", "mr1 p=0+101", "mr1 p=9223372036854775807", "mr1 p=1+9223372036854775807",
         "mr1 p=99999999999999999999", "mr1 p=1+99999999999999999999", "mr1 z=1", "mr1 \u{0} p", "mr1 p", "mr1 =",
+        "mr1 u=", "mr1 u=x", "mr1 u=-1", "mr1 u=1+0", "mr1 u=9223372036854775807", "mr1 u=1+9223372036854775807",
+        "mr1 u=9223372036854775706",
     ])
     func aNoteThatIsNotOursMeansNoExceptions(note: String) {
         #expect(Progress(Commit(offset: 100, metadata: note)) == Progress(offset: 100))
@@ -72,5 +88,7 @@ import Testing
         for set in [progress.parked, progress.attempted] {
             #expect(set.allSatisfy { (0..<offset).contains($0) }, "\(noise)")
         }
+        let above = Progress(Commit(offset: offset, metadata: "mr1 u=" + noise)).attempted
+        #expect(above.ranges.allSatisfy { $0.lowerBound >= offset }, "\(noise)")
     }
 }

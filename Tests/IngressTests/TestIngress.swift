@@ -1,5 +1,6 @@
 import EventLog
 import Logging
+import Metrics
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -10,10 +11,11 @@ import WhatsApp
 /// Runs a server on a free port of this machine while `body` runs, then stops it gracefully.
 func withIngress(
     _ producer: any Producer, topics: Topics = Topics(), logs: LogCapture = LogCapture(),
+    metrics: any MetricsFactory = NOOPMetricsHandler.instance,
     configure: (inout IngressConfiguration) -> Void = { _ in },
     _ body: (TestIngress) async throws -> Void
 ) async throws {
-    let server = try TestIngress.makeServer(producer, topics: topics, logs: logs, configure: configure)
+    let server = try TestIngress.makeServer(producer, topics: topics, logs: logs, metrics: metrics, configure: configure)
     let services = ServiceGroup(
         configuration: ServiceGroupConfiguration(services: [server], logger: Logger(label: "test") { _ in logs }))
     let running = Task { try await services.run() }
@@ -35,6 +37,7 @@ struct TestIngress {
 
     static func makeServer(
         _ producer: any Producer, topics: Topics = Topics(), logs: LogCapture = LogCapture(),
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         configure: (inout IngressConfiguration) -> Void = { _ in }
     ) throws -> IngressServer {
         var configuration = IngressConfiguration(
@@ -56,7 +59,7 @@ struct TestIngress {
         configure(&configuration)
         return try IngressServer(
             configuration: configuration, producer: producer, topics: topics,
-            logger: Logger(label: "ingress") { _ in logs }, now: { Timestamp(seconds: 1_800_000_000) })
+            logger: Logger(label: "ingress") { _ in logs }, metrics: metrics, now: { Timestamp(seconds: 1_800_000_000) })
     }
 
     static let shopLogin = WebhookAuthentication.basic(user: "testuser", password: "testpass")

@@ -55,6 +55,14 @@ import WhatsApp
         #expect(states(outputs).map(\.summary) == ["failed"])
     }
 
+    @Test func theTraceOfTheCauseGoesOn() async throws {
+        let tester = ProcessorTester(StatusTrackerProcessor(topics: topics))
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        var status = samples.status("sent", at: 10)
+        status.headers.append("traceparent", trace)
+        #expect(try await tester.feed([status]).map { $0.headers.string("traceparent") } == [trace])
+    }
+
     @Test func aBrokenRecordIsADeadLetter() async throws {
         let tester = ProcessorTester(StatusTrackerProcessor(topics: topics))
         var broken = samples.status("sent", at: 10)
