@@ -70,7 +70,11 @@ struct Simulation {
 
     /// Faults for a while, then calm: everything must come to its end.
     mutating func run() async {
-        for step in 0..<20_000 where !isDone || step < 10 { await act(isCalm: step > 700) }
+        for step in 0..<20_000 {
+            // Asking costs as much as a step.
+            if step % 16 == 15, isDone { break }
+            await act(isCalm: step > 400)
+        }
         checkTheEnd()
     }
 
@@ -119,7 +123,7 @@ struct Simulation {
     }
 
     private mutating func moveTime(_ isCalm: Bool) {
-        let step: Duration = .milliseconds(Int64.random(in: 0...(isCalm ? 2_000 : 20_000), using: &random))
+        let step: Duration = .milliseconds(Int64.random(in: 0...(isCalm ? 6_000 : 20_000), using: &random))
         now.instant = now.instant.advanced(by: step)
         now.wall = now.wall + step
     }
