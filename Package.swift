@@ -67,6 +67,7 @@ let package = Package(
         library("KafkaLog", ["EventLog", "CRdKafka", logging]),
         library("SQLiteLog", ["EventLog", grdb, logging]),
         library("EventLogTesting", ["EventLog"]),
+        library("Spill", ["EventLog", "SQLiteLog", logging, metrics, lifecycle]),
 
         // What WhatsApp and 360dialog are
         library("WhatsApp", ["EventLog", crypto]),
@@ -76,24 +77,39 @@ let package = Package(
 
         // The stages
         library("Telemetry", [metrics]),
-        library("Ingress", ["WhatsApp", "EventLog", "Telemetry", logging, lifecycle, metrics, tls] + nio),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        library(
+            "Ingress", ["WhatsApp", "EventLog", "Telemetry", "CZlib", crypto, logging, lifecycle, metrics, tls] + nio),
         library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", logging]),
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "WhatsApp", "Processing", "Telemetry", logging, lifecycle, metrics,
-                yaml, system, hummingbird,
+                "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", "Telemetry", logging, lifecycle,
+                metrics, yaml, system, hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
-        executable("millrace-ingress", ["Ingress", "Service", "WhatsApp"]),
+        executable(
+            "millrace-ingress",
+            [
+                "Ingress", "Service", "Spill", "WhatsApp", "EventLog", lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
+        library(
+            "Commands",
+            [
+                "WhatsApp", "EventLog", crypto, hummingbird, logging, lifecycle, metrics,
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+            ]),
+        executable("millrace-commands", ["Commands", "Service", "WhatsApp", "EventLog"]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
         executable(
             "millrace",
             [
-                "Service", "Simulator", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments, subprocess, system,
+                "Service", "Simulator", "Commands", "Spill", "D360", "WhatsApp", "EventLog", logging, lifecycle, arguments,
+                subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
@@ -101,12 +117,28 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
+        tests("SpillTests", ["Spill", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
-        tests("IngressTests", ["Ingress", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp", "EventLogTesting", logging, lifecycle, metrics] + nio),
+        tests(
+            "IngressTests",
+            [
+                "Ingress", "millrace-ingress", "Service", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp",
+                "EventLogTesting", "CZlib", crypto, logging, lifecycle, metrics, tls,
+            ] + nio),
+        tests(
+            "CommandsTests",
+            [
+                "Commands", "SQLiteLog", "KafkaLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging,
+                lifecycle,
+            ]),
         tests("ProcessingTests", ["Processing", "Telemetry", "SQLiteLog", "EventLogTesting"]),
-        tests("ServiceTests", ["Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle]),
+        tests(
+            "ServiceTests",
+            [
+                "Service", "Telemetry", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog", logging, lifecycle,
+            ]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
         tests(
             "AutoResponderTests",
@@ -119,7 +151,10 @@ let package = Package(
         tests("MillraceTests", ["millrace", "WhatsApp", "EventLog"]),
         tests(
             "EndToEnd",
-            ["Service", "Simulator", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess, system]),
+            [
+                "Service", "Simulator", "Spill", "D360", "KafkaLog", "WhatsApp", "EventLog", logging, lifecycle, subprocess,
+                system,
+            ]),
     ]
         + processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")])
         + processor("outbound-sender", ["D360"])

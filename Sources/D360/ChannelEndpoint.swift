@@ -7,8 +7,8 @@ public struct ChannelEndpoint: Sendable, CustomStringConvertible {
     public let baseURL: String
     public let hosting: Hosting
     public let apiKey: APIKey
-    /// Whether marketing templates go to the Marketing Messages API (`POST /marketing_messages`) instead of
-    /// `POST /messages`; switch off for a number that is not enabled for it. Cloud only.
+    /// Whether the number is enabled for the Marketing Messages API; when it is not, commands that ask for that route go
+    /// to `POST /messages`. Cloud only.
     public let usesMarketingMessages: Bool
 
     public init(baseURL: String, hosting: Hosting, apiKey: APIKey, usesMarketingMessages: Bool = true) {

@@ -6,23 +6,19 @@ public struct D360Client: Sendable {
 
     public init(transport: HTTPTransport) { self.transport = transport }
 
-    /// Makes one attempt to send the command's message; the outcome says whether another one is safe.
-    ///
-    /// | hosting | call |
-    /// |---|---|
-    /// | cloud | `POST {base}/messages` |
-    /// | cloud, a marketing template | `POST {base}/marketing_messages`, see `ChannelEndpoint` |
-    /// | on-premise | `POST {base}/v1/messages` |
+    /// Makes one attempt to carry the command out (see `OutboundCommand.call`); the outcome says whether another one is
+    /// safe.
     public func send(_ command: OutboundCommand, to endpoint: ChannelEndpoint) async -> SendOutcome {
+        let call = command.call(for: endpoint.hosting, marketingMessages: endpoint.usesMarketingMessages)
         let request = HTTPRequest(
-            method: "POST", url: endpoint.baseURL + Self.path(command, endpoint),
+            method: call.method, url: endpoint.baseURL + call.path,
             headers: [
                 HTTPField("D360-API-KEY", endpoint.apiKey.value), HTTPField("Content-Type", "application/json"),
                 HTTPField("Accept", "application/json"),
             ],
-            body: command.body(for: endpoint.hosting))
+            body: call.body)
         do throws(TransportError) {
-            return Self.outcome(try await transport.perform(request), endpoint.hosting)
+            return Self.outcome(try await transport.perform(request), of: command, endpoint.hosting)
         } catch {
             guard error.delivery == .unknown else { return .notSent(error) }
             switch error.code {
@@ -33,15 +29,11 @@ public struct D360Client: Sendable {
         }
     }
 
-    private static func path(_ command: OutboundCommand, _ endpoint: ChannelEndpoint) -> String {
-        guard endpoint.hosting == .cloud else { return "/v1/messages" }
-        let isMarketingTemplate = command.purpose == .marketing && command.messageType == "template"
-        return isMarketingTemplate && endpoint.usesMarketingMessages ? "/marketing_messages" : "/messages"
-    }
-
-    private static func outcome(_ response: HTTPResponse, _ hosting: Hosting) -> SendOutcome {
+    private static func outcome(
+        _ response: HTTPResponse, of command: OutboundCommand, _ hosting: Hosting
+    ) -> SendOutcome {
         let isSuccess = (200...299).contains(response.status)
-        if isSuccess, let receipt = SendReceipt(response.body) { return .accepted(receipt) }
+        if isSuccess, let receipt = SendReceipt(response.body, of: command) { return .accepted(receipt) }
         let error = ErrorCatalogue.classify(
             httpStatus: response.status, body: response.body, hosting: hosting,
             retryAfter: response.header("Retry-After"))

@@ -5,22 +5,24 @@ import NIOCore
 /// An error's body is `{"error":{"code":"…","message":"…"}}` with fixed text: nothing of a request ever comes back.
 enum Answer: Int, CaseIterable, Error, Sendable {
     case stored
-    case invalidJSON, malformedRequest
-    case unauthorized, notFound, methodNotAllowed
-    case requestTimeout, lengthRequired, bodyTooLarge, unsupportedEncoding, expectationFailed, headersTooLarge
+    case invalidJSON, invalidEncoding, malformedRequest
+    case unauthorized, forbidden, notFound, methodNotAllowed
+    case requestTimeout, lengthRequired, bodyTooLarge, uriTooLong, unsupportedEncoding, expectationFailed, headersTooLarge
     case unsupportedTransferCoding
     case ackDeadline, logUnavailable, overloaded, tooManyConnections
 
     var status: String {
         switch self {
         case .stored: "200 OK"
-        case .invalidJSON, .malformedRequest: "400 Bad Request"
+        case .invalidJSON, .invalidEncoding, .malformedRequest: "400 Bad Request"
         case .unauthorized: "401 Unauthorized"
+        case .forbidden: "403 Forbidden"
         case .notFound: "404 Not Found"
         case .methodNotAllowed: "405 Method Not Allowed"
         case .requestTimeout: "408 Request Timeout"
         case .lengthRequired: "411 Length Required"
         case .bodyTooLarge: "413 Content Too Large"
+        case .uriTooLong: "414 URI Too Long"
         case .unsupportedEncoding: "415 Unsupported Media Type"
         case .expectationFailed: "417 Expectation Failed"
         case .headersTooLarge: "431 Request Header Fields Too Large"
@@ -34,13 +36,16 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         switch self {
         case .stored: "stored"
         case .invalidJSON: "invalid_json"
+        case .invalidEncoding: "invalid_encoding"
         case .malformedRequest: "malformed_request"
         case .unauthorized: "unauthorized"
+        case .forbidden: "forbidden"
         case .notFound: "not_found"
         case .methodNotAllowed: "method_not_allowed"
         case .requestTimeout: "request_timeout"
         case .lengthRequired: "length_required"
         case .bodyTooLarge: "body_too_large"
+        case .uriTooLong: "uri_too_long"
         case .unsupportedEncoding: "unsupported_encoding"
         case .expectationFailed: "expectation_failed"
         case .headersTooLarge: "headers_too_large"
@@ -56,14 +61,17 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         switch self {
         case .stored: ""
         case .invalidJSON: "The body must be exactly one JSON object."
+        case .invalidEncoding: "The body is not what its Content-Encoding says."
         case .malformedRequest: "The request is not well-formed HTTP/1.1."
         case .unauthorized: "Credentials are missing or wrong."
+        case .forbidden: "The verify token is wrong."
         case .notFound: "There is nothing at this path."
         case .methodNotAllowed: "Webhooks are posted."
         case .requestTimeout: "The request took too long to arrive."
         case .lengthRequired: "The request needs a Content-Length or chunks."
         case .bodyTooLarge: "The body is larger than the limit."
-        case .unsupportedEncoding: "Encoded bodies are not taken."
+        case .uriTooLong: "The request line is longer than the limit."
+        case .unsupportedEncoding: "Bodies may be encoded with gzip or deflate, once."
         case .expectationFailed: "Only 100-continue can be expected."
         case .headersTooLarge: "The headers are larger than the limit."
         case .unsupportedTransferCoding: "Only chunked is taken as transfer coding."
@@ -79,6 +87,8 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         switch self {
         case .unauthorized: "WWW-Authenticate: Basic realm=\"webhooks\"\r\n"
         case .methodNotAllowed: "Allow: POST\r\n"
+        // RFC 9110, 15.5.16.
+        case .unsupportedEncoding: "Accept-Encoding: gzip, deflate\r\n"
         case .ackDeadline, .logUnavailable, .overloaded, .tooManyConnections: "Retry-After: 1\r\n"
         default: ""
         }
@@ -87,7 +97,7 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     /// Whether the connection is of no more use, whatever the request said.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .requestTimeout, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
+        case .malformedRequest, .requestTimeout, .uriTooLong, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
         default: false
         }
     }
@@ -109,6 +119,19 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         let body = self == .stored ? "" : #"{"error":{"code":"\#(code)","message":"\#(message)"}}"#
         var head = "HTTP/1.1 \(status)\r\n\(extraHeaders)"
         if !body.isEmpty { head += "Content-Type: application/json\r\n" }
+        return Self.written(head, body, persistence, withBody: withBody)
+    }
+
+    /// The one answer with text from outside: a handshake's challenge, sent back to who knows the channel's token.
+    static func challenge(_ text: String, _ persistence: Persistence) -> ByteBuffer {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n"
+        return written(head, text, persistence, withBody: true)
+    }
+
+    private static func written(
+        _ start: String, _ body: String, _ persistence: Persistence, withBody: Bool
+    ) -> ByteBuffer {
+        var head = start
         head += "Content-Length: \(body.utf8.count)\r\n"
         switch persistence {
         case .open: break

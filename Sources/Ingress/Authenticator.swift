@@ -1,36 +1,80 @@
 import FoundationEssentials
 
-/// Checks a request's credentials against a channel's secrets.
+/// Checks a request against what a channel demands (`WebhookAuthentication`), in two steps: the head before any of the
+/// body is read, then the signatures over the whole body as it was sent, before anything looks into it.
 ///
-/// Holds a list, so that several secrets can be valid while one is rotated. Fails closed: an empty list accepts nobody.
+/// Fails closed: an empty list accepts nobody.
 struct Authenticator: Sendable {
-    private enum Credential: Sendable {
-        case anybody
-        /// `Authorization: Basic <token>`, the token as base64 text.
-        case basic(token: [UInt8])
-        case header(name: String, value: [UInt8])
+    /// Shown by the head: a header, and what it may say.
+    private struct Demand: Sendable {
+        let isBasic: Bool
+        let header: String
+        var accepted: [[UInt8]] = []
     }
 
-    private let credentials: [Credential]
+    private var demands: [Demand] = []
+    private let signatures: [BodySignature]
+    private let acceptsAnybody: Bool
 
     init(_ accepted: [WebhookAuthentication]) {
-        credentials = accepted.map { authentication in
+        var secrets: [WebhookAuthentication.Signature: [String]] = [:]
+        var isOpen = false
+        for authentication in accepted {
             switch authentication {
-            case .none: .anybody
-            case .basic(let user, let password):
-                .basic(token: Array(Data("\(user):\(password)".utf8).base64EncodedString().utf8))
-            case .header(let name, let value): .header(name: name, value: Array(value.utf8))
+            case .none: isOpen = true
+            case .signature(let signature, let secret): secrets[signature, default: []].append(secret)
+            case .basic, .header: break
             }
+        }
+        acceptsAnybody = isOpen && accepted.count == 1
+        signatures = secrets.map { BodySignature($0.key, secrets: $0.value) }
+        for authentication in accepted {
+            switch authentication {
+            case .basic(let user, let password):
+                // The token as base64 text.
+                let token = Array(Data("\(user):\(password)".utf8).base64EncodedString().utf8)
+                accept(token, in: "authorization", isBasic: true)
+            case .header(let name, let value): accept(Array(value.utf8), in: name.lowercased(), isBasic: false)
+            case .signature, .none: break
+            }
+        }
+    }
+
+    private mutating func accept(_ value: [UInt8], in header: String, isBasic: Bool) {
+        if let known = demands.firstIndex(where: { $0.header == header && $0.isBasic == isBasic }) {
+            demands[known].accepted.append(value)
+        } else {
+            demands.append(Demand(isBasic: isBasic, header: header, accepted: [value]))
         }
     }
 
     /// Compared for channels that do not exist, so that these take as long as a wrong password does.
     static let decoy = Authenticator([.basic(user: "nobody", password: "has this channel")])
 
-    func accepts(_ head: RequestHead) -> Bool {
-        var accepted = false
-        for credential in credentials where Self.matches(credential, head) { accepted = true }
-        return accepted
+    /// What is left to check once the body is there: nil when the head already refuses the request.
+    func check(_ head: RequestHead) -> PendingSignatures? {
+        guard acceptsAnybody || !demands.isEmpty || !signatures.isEmpty else { return nil }
+        var isAccepted = true
+        for demand in demands where !Self.meets(demand, head) { isAccepted = false }
+        var pending = PendingSignatures()
+        for signature in signatures {
+            guard let claim = head.header(signature.header.rawValue).flatMap({ ClaimedSignature($0) }) else { return nil }
+            pending.claims.append((signature, claim))
+        }
+        return isAccepted ? pending : nil
+    }
+
+    private static func meets(_ demand: Demand, _ head: RequestHead) -> Bool {
+        guard var value = head.header(demand.header).map({ Substring($0) }) else { return false }
+        if demand.isBasic {
+            guard let space = value.utf8.firstIndex(of: UInt8(ascii: " ")), value[..<space].isSameToken(as: "basic")
+            else { return false }
+            value = value[space...]
+        }
+        let given = trimmed(value)
+        var isMet = false
+        for accepted in demand.accepted where constantTimeEquals(given, accepted) { isMet = true }
+        return isMet
     }
 
     /// Blanks and tabs around a header's value are no part of it (RFC 9110, 5.5).
@@ -40,30 +84,15 @@ struct Authenticator: Sendable {
         while let last = bytes.last, isBlank(last) { bytes.removeLast() }
         return bytes
     }
-
-    private static func matches(_ credential: Credential, _ head: RequestHead) -> Bool {
-        switch credential {
-        case .anybody:
-            return true
-        case .header(let name, let expected):
-            return head.header(name).map { constantTimeEquals(Self.trimmed($0), expected) } ?? false
-        case .basic(let expected):
-            guard let value = head.header("authorization"), let space = value.utf8.firstIndex(of: UInt8(ascii: " ")),
-                value[..<space].isSameToken(as: "basic")
-            else { return false }
-            return constantTimeEquals(Self.trimmed(value[space...]), expected)
-        }
-    }
 }
 
-/// Whether both are the same bytes. The time depends on the length of `given` alone, not on where they differ.
-func constantTimeEquals(_ given: some Collection<UInt8>, _ expected: [UInt8]) -> Bool {
-    guard !expected.isEmpty else { return given.isEmpty }
-    var difference = given.count ^ expected.count
-    var at = 0
-    for byte in given {
-        difference |= Int(byte ^ expected[at])
-        at = at + 1 == expected.count ? 0 : at + 1
+/// The signatures that a request claims for the body which is still to come. Empty where none is demanded.
+struct PendingSignatures {
+    fileprivate(set) var claims: [(signature: BodySignature, claim: ClaimedSignature)] = []
+
+    func areValid(for body: [UInt8]) -> Bool {
+        var areValid = true
+        for (signature, claim) in claims where !signature.isValid(claim, of: body) { areValid = false }
+        return areValid
     }
-    return difference == 0
 }

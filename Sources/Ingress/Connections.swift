@@ -1,3 +1,4 @@
+import EventLog
 import NIOCore
 
 /// The connections of one event loop: finds the one an acknowledgement is for, and watches their deadlines.
@@ -11,8 +12,11 @@ final class Connections {
     private var lastID = 0
     private var emptied: EventLoopPromise<Void>?
     private(set) var isDraining = false
+    let outbox: Outbox
     /// For requests that bring no trace of their own.
     var traces = Traceparents()
+
+    init(_ producer: any Producer) { outbox = Outbox(producer) }
 
     func add(_ handler: WebhookHandler) -> ID {
         lastID += 1

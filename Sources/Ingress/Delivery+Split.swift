@@ -8,8 +8,10 @@ struct RecordCounts {
     private(set) var errors = 0
     private(set) var other = 0
 
-    mutating func add(_ topic: Topic, of topics: Topics) -> IngressMetrics.Kind {
+    /// Answers the kind of the record; nil for the copy of the whole body, which is no event of its own.
+    mutating func add(_ topic: Topic, of topics: Topics) -> IngressMetrics.Kind? {
         switch topic {
+        case topics.raw: return nil
         case topics.messages:
             messages += 1
             return .messages
@@ -32,13 +34,16 @@ extension Delivery {
         _ core: IngressCore, _ traces: inout Traceparents
     ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
         let arrival = core.now()
-        let records = try route.splitter.split(
-            body, receivedAt: arrival, traceparent: traceparent(core, &traces))
+        let trace = traceparent(core, &traces)
+        var records = try route.splitter.split(body, receivedAt: arrival, traceparent: trace)
+        if route.keepsRaw {
+            records.append(route.splitter.rawRecord(body, receivedAt: arrival, traceparent: trace))
+        }
         var bytes = 0
         var counts = RecordCounts()
         for record in records {
             bytes += record.byteCount
-            let kind = counts.add(record.topic, of: core.topics)
+            guard let kind = counts.add(record.topic, of: core.topics) else { continue }
             if let time = record.timestamp { core.metrics.arrived(kind, aged: arrival - time) }
         }
         return (records, bytes, counts)

@@ -5,30 +5,42 @@ import WhatsApp
 struct Delivery {
     let route: Route
     let traceparent: String?
+    private let signatures: PendingSignatures
+    private let coding: ContentCoding?
     private(set) var body: [UInt8] = []
     private(set) var reserved: Int
 
     /// Admits a request or names the answer to refuse it with. Nothing of the body is read before this.
     static func admit(_ head: RequestHead, _ core: IngressCore) -> Result<Delivery, Answer> {
         if head.framing == .invalid { return .failure(.malformedRequest) }
-        return core.router.route(head).flatMap { route in
+        return core.router.route(head).flatMap { (route, signatures) in
             if head.expectation == .unknown { return .failure(.expectationFailed) }
-            if head.hasContentEncoding { return .failure(.unsupportedEncoding) }
+            var coding: ContentCoding?
+            if head.hasContentEncoding {
+                coding = head.header("content-encoding").flatMap { ContentCoding($0) }
+                if coding == nil { return .failure(.unsupportedEncoding) }
+            }
+            var length = 0
             switch head.framing {
             case .invalid: return .failure(.malformedRequest)
             case .unsupported: return .failure(.unsupportedTransferCoding)
             case .absent: return .failure(.lengthRequired)
-            case .chunked: return .success(Delivery(route, head, expecting: 0))
-            case .length(let length):
-                if length > core.configuration.maxBodyBytes { return .failure(.bodyTooLarge) }
-                guard core.budget.reserve(length) else { return .failure(.overloaded) }
-                return .success(Delivery(route, head, expecting: length))
+            case .chunked: break
+            case .length(let declared): length = declared
             }
+            if length > core.configuration.maxBodyBytes { return .failure(.bodyTooLarge) }
+            guard core.budget.reserve(length) else { return .failure(.overloaded) }
+            return .success(Delivery(route, head, signatures, coding, expecting: length))
         }
     }
 
-    private init(_ route: Route, _ head: RequestHead, expecting length: Int) {
+    private init(
+        _ route: Route, _ head: RequestHead, _ signatures: PendingSignatures, _ coding: ContentCoding?,
+        expecting length: Int
+    ) {
         self.route = route
+        self.signatures = signatures
+        self.coding = coding
         traceparent = head.traceparent
         reserved = length
         body.reserveCapacity(length)
@@ -44,6 +56,25 @@ struct Delivery {
             reserved = length
         }
         bytes.withUnsafeReadableBytes { body.append(contentsOf: $0) }
+        return nil
+    }
+
+    /// Of the complete body: checks its signatures, then inflates it, in this order: nothing that a stranger sent is
+    /// looked into. An answer says that the delivery must be refused instead.
+    mutating func open(_ core: IngressCore) -> Answer? {
+        guard signatures.areValid(for: body) else { return .unauthorized }
+        guard let coding else { return nil }
+        var added = 0
+        let inflated = Inflater.inflate(body, coding, limit: core.configuration.maxBodyBytes) { bytes in
+            guard core.budget.reserve(bytes) else { return false }
+            added += bytes
+            return true
+        }
+        reserved += added
+        switch inflated {
+        case .success(let whole): body = whole
+        case .failure(let answer): return answer
+        }
         return nil
     }
 }

@@ -57,8 +57,9 @@ final class AcknowledgementQueue: Sendable {
         self.connections = NIOLoopBound(connections, eventLoop: loop)
     }
 
-    /// On any thread.
+    /// On any thread; on the connections' own loop without a hop.
     func deliver(_ acknowledgement: Acknowledgement) {
+        if loop.inEventLoop { return connections.value.acknowledge(acknowledgement) }
         state.withLock { state in
             guard state.isOpen else { return }
             state.waiting.append(acknowledgement)

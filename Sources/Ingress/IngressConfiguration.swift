@@ -1,32 +1,20 @@
-import WhatsApp
-
-/// One sender's address at the ingress, `POST /webhooks/{identity.name}`, and what it must prove.
-public struct IngressChannel: Sendable {
-    public var identity: ChannelIdentity
-    public var authentication: WebhookAuthentication
-    /// Bodies may speak for the channel's own number only, see `WebhookSplitter`.
-    public var isBound: Bool
-
-    public init(identity: ChannelIdentity, authentication: WebhookAuthentication, isBound: Bool = false) {
-        self.identity = identity
-        self.authentication = authentication
-        self.isBound = isBound
-    }
-}
-
-/// Settings of an `IngressServer`. The defaults are meant for production behind a proxy that ends TLS.
+/// Settings of an `IngressServer`. The defaults are meant for production behind a proxy that ends TLS; with `tls`
+/// the ingress ends it itself.
 public struct IngressConfiguration: Sendable {
     public var host = "0.0.0.0"
     /// 0 lets the system choose; `IngressServer.port` tells which.
     public var port = 8080
-    public var channels: [IngressChannel]
-    /// The account-level channel behind `POST /webhooks`. Nil: that path answers 401 like an unknown channel.
-    public var account: IngressChannel?
+    public var channels: IngressChannels
+    /// Nil: plain HTTP.
+    public var tls: TLSFiles?
 
-    /// Largest body in bytes; more is answered 413. The platform's own maximum is 3 MB (Meta, "Webhooks").
+    /// Largest body in bytes, before and after inflating; more is answered 413. The platform's own maximum is 3 MB
+    /// (Meta, "Webhooks").
     public var maxBodyBytes = 4 << 20
-    /// Bytes of all header names and values of a request; more is answered 431.
+    /// Bytes of all header lines of a request; more is answered 431.
     public var maxHeaderBytes = 16 << 10
+    /// Containers within containers in a body, at most 128; more is answered 400. Real bodies stay below 20.
+    public var maxNesting = 64
     /// Bound on the bodies being received and the records not yet durable, of all connections together. A request that
     /// does not fit is answered 503 at once.
     public var maxInFlightBytes = 64 << 20
@@ -53,26 +41,12 @@ public struct IngressConfiguration: Sendable {
     public var continuesTraces = true
 
     public init(channels: [IngressChannel], account: IngressChannel? = nil) {
-        self.channels = channels
-        self.account = account
+        self.channels = IngressChannels(named: channels, account: account)
     }
 
     /// Throws when a value makes no sense or would let in more than was meant.
     func validate() throws(IngressConfigurationError) {
-        guard !channels.isEmpty || account != nil else { throw IngressConfigurationError("no channel is configured") }
-        var names: Set<String> = []
-        for channel in channels {
-            let name = channel.identity.name
-            guard !name.isEmpty, name.utf8.allSatisfy(Self.isUnreserved) else {
-                throw IngressConfigurationError("a channel's name may hold letters, digits, '-', '.', '_' and '~' only")
-            }
-            guard names.insert(name).inserted else {
-                throw IngressConfigurationError("the channel \(name) is configured twice")
-            }
-        }
-        for channel in channels + [account].compactMap({ $0 }) {
-            try Self.validate(channel.authentication, of: channel.identity.name)
-        }
+        try channels.validate()
         try validateLimits()
     }
 
@@ -80,6 +54,7 @@ public struct IngressConfiguration: Sendable {
         guard (0...65_535).contains(port) else { throw IngressConfigurationError("the port must lie in 0…65535") }
         let counts = [maxBodyBytes, maxHeaderBytes, maxConnections, eventLoopCount]
         guard counts.allSatisfy({ $0 > 0 }) else { throw IngressConfigurationError("every limit must be positive") }
+        guard (1...128).contains(maxNesting) else { throw IngressConfigurationError("the nesting must lie in 1…128") }
         guard maxInFlightBytes >= maxBodyBytes else {
             throw IngressConfigurationError("the in-flight limit must hold at least one body of the largest size")
         }
@@ -88,36 +63,9 @@ public struct IngressConfiguration: Sendable {
             throw IngressConfigurationError("every time-out must be positive")
         }
     }
-
-    private static func validate(
-        _ authentication: WebhookAuthentication, of name: String
-    ) throws(IngressConfigurationError) {
-        switch authentication {
-        case .none: break
-        case .basic(let user, let password):
-            guard !user.isEmpty, !user.contains(":"), !password.isEmpty else {
-                throw IngressConfigurationError("channel \(name): Basic needs a user without ':' and a password")
-            }
-        case .header(let header, let value):
-            guard !header.isEmpty, !value.isEmpty else {
-                throw IngressConfigurationError("channel \(name): the secret header needs a name and a value")
-            }
-        }
-    }
-
-    /// RFC 3986, 2.3: what may stand in a path without percent-encoding.
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            true
-        default: false
-        }
-    }
 }
 
-/// A setting the ingress refuses to start with. Safe to log: it names channels, never secrets.
+/// A setting the ingress refuses to start (or to go on) with. Safe to log: it names channels, never secrets.
 public struct IngressConfigurationError: Error, Sendable, CustomStringConvertible {
     public let description: String
 

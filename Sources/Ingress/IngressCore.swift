@@ -8,7 +8,7 @@ import WhatsApp
 /// What all connections of a server share.
 final class IngressCore: Sendable {
     let configuration: IngressConfiguration
-    let router: Router
+    private let currentRouter: Mutex<Router>
     let producer: any Producer
     let topics: Topics
     let times: Times
@@ -29,7 +29,7 @@ final class IngressCore: Sendable {
         times = Times(configuration)
         self.logger = logger
         self.now = now
-        router = Router(configuration, topics)
+        currentRouter = Mutex(Router(configuration.channels, topics, maxNesting: configuration.maxNesting))
         budget = InFlightBudget(limit: configuration.maxInFlightBytes)
         metrics = IngressMetrics(budget: budget, factory: factory)
         producerHealth = ProducerHealth(patience: times.ack)
@@ -41,6 +41,16 @@ final class IngressCore: Sendable {
         metrics.produced(failure, after: now - sentAt)
         // One record that is too large says nothing about the log.
         producerHealth.answered(isFailure: failure != nil && failure != .recordTooLarge, at: now)
+    }
+
+    /// The channels as they are now. A request keeps the route it was admitted with.
+    var router: Router { currentRouter.withLock { $0 } }
+
+    /// Puts others in their place, all at once, for the requests that come from now on.
+    func replace(_ channels: IngressChannels) throws(IngressConfigurationError) {
+        try channels.validate()
+        let router = Router(channels, topics, maxNesting: configuration.maxNesting)
+        currentRouter.withLock { $0 = router }
     }
 
     private struct Failures {

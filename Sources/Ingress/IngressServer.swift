@@ -12,15 +12,17 @@ import WhatsApp
 ///
 /// | answer | when |
 /// |---|---|
-/// | 200 | every record is on the log |
-/// | 400 | the body is not exactly one JSON object, or the request is no HTTP |
-/// | 401 | wrong or missing credentials, unknown channel |
+/// | 200 | every record is on the log; to Meta's handshake, with its challenge |
+/// | 400 | the body is not exactly one JSON object or not encoded as it says, or the request is no HTTP |
+/// | 401 | wrong or missing credentials or signature, unknown channel |
+/// | 403 | Meta's handshake with a wrong token |
 /// | 404, 405 | another path, another method |
-/// | 408, 411, 413, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
+/// | 408, 411, 413, 414, 415, 417, 431, 501 | the request is too slow, too large, or in a form that is not taken |
 /// | 503 | the log did not confirm in time or refused, or a bound is reached; `Retry-After` says when to come again |
 public final class IngressServer: Service {
     public var metrics: IngressMetrics { core.metrics }
     private let core: IngressCore
+    private let tls: TLSContexts?
     private let logger: Logger
     private let bound = Once<Int>()
     private let isServing = Atomic(false)
@@ -33,6 +35,11 @@ public final class IngressServer: Service {
         metrics: any MetricsFactory = MetricsSystem.factory, now: @escaping @Sendable () -> Timestamp
     ) throws(IngressConfigurationError) {
         try configuration.validate()
+        if let files = configuration.tls {
+            tls = try TLSContexts(files)
+        } else {
+            tls = nil
+        }
         core = IngressCore(
             configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now)
         self.logger = logger
@@ -48,6 +55,16 @@ public final class IngressServer: Service {
     public var port: Int {
         get async throws { try await bound.value }
     }
+
+    /// Takes other channels from now on, all at once; requests that are in work end as they began. Throws when they are
+    /// no good; then nothing has changed.
+    public func replaceChannels(_ channels: IngressChannels) throws(IngressConfigurationError) {
+        try core.replace(channels)
+    }
+
+    /// Reads the TLS files anew, blocking, for the connections that come from now on; those that are open go on. Throws
+    /// when the files are no good; then nothing has changed. Without TLS it does nothing.
+    public func reloadTLS() throws(IngressConfigurationError) { try tls?.reload() }
 
     /// Serves until the graceful shutdown: then no connection is accepted any more, requests in flight are finished
     /// (for at most `shutdownTimeout`), and it returns. Throws when the address cannot be bound. Runs once.
@@ -83,6 +100,9 @@ public final class IngressServer: Service {
         let port = listener.localAddress?.port ?? core.configuration.port
         bound.resolve(.success(port))
         isServing.store(true, ordering: .relaxed)
+        let drained = core.producer as? any DrainableProducer
+        if let drained, let lane = lanes.first { drained.setBell { lane.loop.execute { drained.drain() } } }
+        defer { drained?.setBell(nil) }
         logger.info("Ingress listens", metadata: ["ingress.port": "\(port)"])
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await listener.closeFuture.get()
@@ -99,8 +119,9 @@ public final class IngressServer: Service {
 
     private func makeLane(on loop: any EventLoop) async throws -> Lane {
         let interval = core.times.sweepInterval
+        let producer = core.producer
         return try await loop.submit {
-            let connections = Connections()
+            let connections = Connections(producer)
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),
@@ -110,6 +131,7 @@ public final class IngressServer: Service {
 
     private func listen(on group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
         let core = core
+        let tls = tls
         let lanes = Dictionary(uniqueKeysWithValues: lanes.map { (ObjectIdentifier($0.loop), $0) })
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
@@ -126,7 +148,7 @@ public final class IngressServer: Service {
                         preconditionFailure("a connection on a loop that is not the group's")
                     }
                     let pipeline = channel.pipeline.syncOperations
-                    try HTTP1Parser.add(to: pipeline, maxHeaderBytes: core.configuration.maxHeaderBytes)
+                    if let tls { try pipeline.addHandler(tls.makeHandler()) }
                     try pipeline.addHandler(WebhookHandler(core, lane.connections.value, lane.acknowledgements))
                 }
             }

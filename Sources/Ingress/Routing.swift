@@ -4,10 +4,16 @@ import WhatsApp
 final class Route: Sendable {
     let splitter: WebhookSplitter
     let authenticator: Authenticator
+    let handshake: Handshake
+    /// Whether whole bodies are kept on the raw topic.
+    let keepsRaw: Bool
 
-    init(_ channel: IngressChannel, _ topics: Topics) {
-        splitter = WebhookSplitter(channel: channel.identity, topics: topics, isBound: channel.isBound)
-        authenticator = Authenticator([channel.authentication])
+    init(_ channel: IngressChannel, _ topics: Topics, maxNesting: Int) {
+        splitter = WebhookSplitter(
+            channel: channel.identity, topics: topics, isBound: channel.isBound, maxDepth: maxNesting)
+        authenticator = Authenticator(channel.authentication)
+        handshake = Handshake(tokens: channel.verifyTokens)
+        keepsRaw = channel.keepsRaw
     }
 }
 
@@ -18,21 +24,35 @@ struct Router: Sendable {
     private let channels: [Substring: Route]
     private let account: Route?
 
-    init(_ configuration: IngressConfiguration, _ topics: Topics) {
-        channels = Dictionary(
-            uniqueKeysWithValues: configuration.channels.map { (Substring($0.identity.name), Route($0, topics)) })
-        account = configuration.account.map { Route($0, topics) }
+    init(_ channels: IngressChannels, _ topics: Topics, maxNesting: Int) {
+        self.channels = Dictionary(
+            uniqueKeysWithValues: channels.named.map {
+                (Substring($0.identity.name), Route($0, topics, maxNesting: maxNesting))
+            })
+        account = channels.account.map { Route($0, topics, maxNesting: maxNesting) }
     }
 
-    /// The channel, or the answer to give instead. A channel that does not exist is answered like a wrong password, so
-    /// that names cannot be probed.
-    func route(_ head: RequestHead) -> Result<Route, Answer> {
+    /// The channel and the signatures still to be checked, or the answer to give instead. A channel that does not exist
+    /// is answered like a wrong password, so that names cannot be probed.
+    func route(_ head: RequestHead) -> Result<(Route, PendingSignatures), Answer> {
         guard let name = Self.channelName(in: head.path) else { return .failure(.notFound) }
         guard head.method == .post else { return .failure(.methodNotAllowed) }
-        let route = name.isEmpty ? account : channels[name]
-        guard (route?.authenticator ?? .decoy).accepts(head), let route else { return .failure(.unauthorized) }
-        return .success(route)
+        let route = self[name]
+        guard let signatures = (route?.authenticator ?? .decoy).check(head), let route else {
+            return .failure(.unauthorized)
+        }
+        return .success((route, signatures))
     }
+
+    /// The text to answer a GET of Meta's handshake with, or the answer to give instead; nil when it is none.
+    func challenge(_ head: RequestHead) -> Result<String, Answer>? {
+        guard head.method == .get, let name = Self.channelName(in: head.path),
+            let request = head.query.flatMap(HandshakeRequest.init(query:))
+        else { return nil }
+        return (self[name]?.handshake ?? .decoy).challenge(request)
+    }
+
+    private subscript(name: Substring) -> Route? { name.isEmpty ? account : channels[name] }
 
     /// `/webhooks` gives the empty name, `/webhooks/a` gives `a`; nil for all else.
     private static func channelName(in path: Substring) -> Substring? {

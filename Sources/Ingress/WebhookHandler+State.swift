@@ -18,6 +18,4 @@ extension WebhookHandler {
     static let maxDiscardedBytes = 64 << 10
     /// A lingering connection that has sent so much is cut.
     static let maxLingeringBytes = 16 << 20
-    /// Parts of pipelined requests kept while one is in work. Reading stops as soon as there are any.
-    static let maxWaitingParts = 1_024
 }

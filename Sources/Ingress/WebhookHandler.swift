@@ -4,13 +4,14 @@ import NIOCore
 /// One connection: takes requests in order, one at a time, hands their bodies to the log and answers.
 ///
 /// It is a channel handler all the way: no task and no suspension per request. The log's word comes back through
-/// `AcknowledgementQueue`, time-outs through the sweep of `Connections`.
+/// `AcknowledgementQueue`, time-outs through the sweep of `Connections`. What comes behind a request in work stays
+/// unread, first here, then in the kernel.
 ///
 /// A request that is refused early may still be on its way here. Closing then would reset the connection and could
 /// destroy the answer in the sender's buffers, so a small rest is read and dropped, and for a large one our side alone
 /// is closed and the sender is listened to for a while (`lingering`), both bounded.
 final class WebhookHandler: ChannelDuplexHandler {
-    typealias InboundIn = HTTP1Parser.Part
+    typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -33,15 +34,19 @@ final class WebhookHandler: ChannelDuplexHandler {
     private var began: NIODeadline?
     private var droppedBytes = 0
 
-    private var waiting = CircularBuffer<RequestPart>(initialCapacity: 1)
+    private var parser: HTTP1Parser
+    /// What has arrived and is not parsed: part of a head, or what has to wait.
+    private var input = WebhookHandler.noInput
+    private static let noInput = ByteBuffer()
+    private var isParsing = false
     private var readIsHeld = false
     private var inputIsClosed = false
-    /// Bytes have come that do not make a head yet.
+    /// The beginning of a head has come, and its time runs.
     private var headIsPartial = false
-    private var sawPart = false
 
     init(_ core: IngressCore, _ connections: Connections, _ acknowledgements: AcknowledgementQueue) {
         self.core = core
+        parser = HTTP1Parser(HTTP1Parser.Limits(headerBytes: core.configuration.maxHeaderBytes))
         self.connections = connections
         self.acknowledgements = acknowledgements
     }
@@ -65,7 +70,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         dropDelivery()
         if state == .storing { core.metrics.storing(-1) }
         state = .closed
-        waiting.removeAll()
+        input = Self.noInput
         context.fireChannelInactive()
     }
 
@@ -74,7 +79,7 @@ final class WebhookHandler: ChannelDuplexHandler {
             // The peer may have closed its side only, and still wait for answers.
             inputIsClosed = true
             switch state {
-            case .idle where waiting.isEmpty, .lingering: context.close(promise: nil)
+            case .idle where !isBusy, .lingering: context.close(promise: nil)
             default: break
             }
         }
@@ -82,13 +87,7 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let bytes = HTTP1Parser.bytesAfterFailure(in: error) {
-            drop(bytes)
-        } else if let answer = HTTP1Parser.answer(to: error) {
-            take(.malformed(answer))
-        } else {
-            context.close(promise: nil)
-        }
+        context.close(promise: nil)
     }
 
     /// Time is up for what the connection is doing.
@@ -107,7 +106,7 @@ final class WebhookHandler: ChannelDuplexHandler {
     /// The server stops: the request in work, if any, is the last one.
     func drain() {
         persistence = .close
-        if state == .idle, waiting.isEmpty, !headIsPartial { linger() }
+        if state == .idle, input.readableBytes == 0 { linger() }
     }
 
     func abort() { context?.close(promise: nil) }
@@ -115,21 +114,19 @@ final class WebhookHandler: ChannelDuplexHandler {
     // MARK: Reading
 
     func read(context: ChannelHandlerContext) {
-        if waiting.isEmpty { context.read() } else { readIsHeld = true }
+        if isBusy, input.readableBytes > 0 { readIsHeld = true } else { context.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        sawPart = true
-        take(RequestPart(unwrapInboundIn(data)))
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if !sawPart, state == .idle, waiting.isEmpty, !headIsPartial {
-            headIsPartial = true
-            deadline = min(deadline, .now() + core.times.header)
+        var bytes = unwrapInboundIn(data)
+        if state == .lingering || state == .closed { return drop(bytes.readableBytes) }
+        if input.readableBytes == 0 {
+            input = bytes
+        } else {
+            input.discardReadBytes()
+            input.writeBuffer(&bytes)
         }
-        sawPart = false
-        context.fireChannelReadComplete()
+        parse()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -137,23 +134,17 @@ final class WebhookHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Whether the next part has to wait: for the answer before it, or for a peer that does not read its answers.
+    /// Whether the next request has to wait: for the answer to this one, or for a peer that does not read its answers.
     private var isBusy: Bool {
         state == .storing || (state == .idle && context?.channel.isWritable == false)
     }
 
-    private func take(_ part: RequestPart) {
-        if waiting.isEmpty, !isBusy { return handle(part) }
-        if waiting.count < Self.maxWaitingParts { return waiting.append(part) }
-        // Nobody pipelines so much in earnest. What is in work is answered, the rest is not.
-        persistence = .close
-        if state == .idle { linger() }
-    }
-
     /// Goes on with what waited, then with reading.
     private func resume() {
-        while !isBusy, let part = waiting.popFirst() { handle(part) }
-        guard waiting.isEmpty else { return }
+        // Whoever parses goes on by itself.
+        if isParsing { return }
+        parse()
+        guard !isBusy else { return }
         if state == .idle, inputIsClosed { abort() }
         if readIsHeld {
             readIsHeld = false
@@ -161,18 +152,47 @@ final class WebhookHandler: ChannelDuplexHandler {
         }
     }
 
-    private func handle(_ part: RequestPart) {
-        switch (state, part) {
+    /// Takes the input event by event, as far as it goes.
+    private func parse() {
+        // An answer may be written on the way and come back as a change of writability.
+        if isParsing { return }
+        isParsing = true
+        defer { isParsing = false }
+        while !isBusy, input.readableBytes > 0 || state == .receiving || state == .discarding {
+            let (event, taken) = parser.next(input.readableBytesSpan)
+            let body: ByteBuffer? =
+                if case .body(let range) = event {
+                    input.getSlice(at: input.readerIndex + range.lowerBound, length: range.count)
+                } else {
+                    nil
+                }
+            input.moveReaderIndex(forwardBy: taken)
+            if case .incomplete = event { break }
+            handle(event, body)
+        }
+        // What is read through goes back at once, so that the channel can read into it again.
+        if input.readableBytes == 0 { input = Self.noInput }
+        noticePartialHead()
+    }
+
+    private func noticePartialHead() {
+        guard state == .idle, !isBusy, input.readableBytes > 0, !headIsPartial else { return }
+        headIsPartial = true
+        deadline = min(deadline, .now() + core.times.header)
+    }
+
+    private func handle(_ event: HTTP1Parser.Event, _ body: ByteBuffer?) {
+        switch (state, event) {
         case (.idle, .head(let head)): begin(head)
-        case (.receiving, .body(let bytes)):
-            if let refusal = delivery!.append(bytes, core) { end(with: refusal) }
+        case (.receiving, .body):
+            if let body, let refusal = delivery!.append(body, core) { end(with: refusal) }
         case (.receiving, .end): store()
-        case (.discarding, .body(let bytes)), (.lingering, .body(let bytes)): drop(bytes.readableBytes)
+        case (.discarding, .body(let range)): drop(range.count)
         case (.discarding, .end): becomeIdle()
         case (.idle, .malformed(let answer)), (.receiving, .malformed(let answer)): end(with: answer)
         case (.discarding, .malformed): linger()
-        case (.lingering, _), (.closed, _): break
-        case (.idle, _), (.receiving, .head), (.discarding, .head), (.storing, _):
+        case (_, .incomplete), (.idle, _), (.receiving, .head), (.discarding, .head), (.storing, _), (.lingering, _),
+            (.closed, _):
             preconditionFailure("the parser gives head, body and end in order, and nothing is handled while storing")
         }
     }
@@ -193,6 +213,9 @@ final class WebhookHandler: ChannelDuplexHandler {
         let now = NIODeadline.now()
         began = now
         persistence = connections.isDraining ? .close : head.persistence
+        if head.method == .get, head.framing != .invalid, !isSurplus, let challenge = core.router.challenge(head) {
+            return answer(challenge, head)
+        }
         switch isSurplus ? .failure(.tooManyConnections) : Delivery.admit(head, core) {
         case .success(let admitted):
             delivery = admitted
@@ -203,11 +226,27 @@ final class WebhookHandler: ChannelDuplexHandler {
         }
     }
 
+    /// To Meta's handshake.
+    private func answer(_ challenge: Result<String, Answer>, _ head: RequestHead) {
+        switch challenge {
+        case .success(let text): skipBody(of: head) { write(Answer.challenge(text, persistence)) }
+        case .failure(let answer): refuse(answer, head)
+        }
+    }
+
     private func refuse(_ answer: Answer, _ head: RequestHead) {
+        if answer.endsConnection { persistence = .close }
+        skipBody(of: head) { answered(answer, withBody: head.method != .head) }
+    }
+
+    /// Answers at once and drops the body.
+    private func skipBody(of head: RequestHead, answering: () -> Void) {
         let rest = if case .length(let length) = head.framing { length } else { 0 }
         // Who waits for 100 may or may not send the body after a refusal, so the next request could not be found.
-        if answer.endsConnection || head.expectation != .none || rest > Self.maxDiscardedBytes { persistence = .close }
-        answered(answer, withBody: head.method != .head)
+        if head.expectation != .none || head.framing == .unsupported || rest > Self.maxDiscardedBytes {
+            persistence = .close
+        }
+        answering()
         if persistence == .close { return linger() }
         state = .discarding
         droppedBytes = 0
@@ -216,8 +255,10 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     /// Splits the body and gives the records to the log.
     private func store() {
-        guard let delivery = self.delivery.take() else { preconditionFailure("receiving without a delivery") }
+        guard var delivery = self.delivery.take() else { preconditionFailure("receiving without a delivery") }
+        let refusal = delivery.open(core)
         core.budget.release(delivery.reserved)
+        if let refusal { return finish(refusal) }
         let records: [Record]
         let bytes: Int
         do {
@@ -232,7 +273,8 @@ final class WebhookHandler: ChannelDuplexHandler {
         requestNumber &+= 1
         core.metrics.storing(1)
         core.producerHealth.sent(at: now)
-        core.producer.send(records) { [core, acknowledgements, id, requestNumber] result in
+        guard let loop = context?.eventLoop else { preconditionFailure("a request without a channel") }
+        connections.outbox.send(records, on: loop) { [core, acknowledgements, id, requestNumber] result in
             core.budget.release(bytes)
             let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
             core.logAnswered(failure, sentAt: now)
@@ -285,14 +327,14 @@ final class WebhookHandler: ChannelDuplexHandler {
     private func becomeIdle() {
         state = .idle
         deadline = .now() + core.times.idle
-        if waiting.isEmpty, connections.isDraining || inputIsClosed { linger() }
+        if input.readableBytes == 0, connections.isDraining || inputIsClosed { linger() }
     }
 
     private func linger() {
         state = .lingering
         deadline = .now() + core.times.linger
         droppedBytes = 0
-        waiting.removeAll()
+        input = Self.noInput
         // Closes our side once everything written is sent.
         context?.close(mode: .output, promise: nil)
         if inputIsClosed { abort() }

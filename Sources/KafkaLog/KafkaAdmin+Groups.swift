@@ -14,18 +14,8 @@ extension KafkaAdmin {
         of group: String, in partitions: [TopicPartition]
     ) async throws(LogError) -> [TopicPartition: Commit] {
         if partitions.isEmpty { return [:] }
-        return try await ask { client throws(LogError) in
-            let list = RDKafkaPartitionList(Set(partitions))
-            var request = rd_kafka_ListConsumerGroupOffsets_new(group, list.pointer)
-            defer { rd_kafka_ListConsumerGroupOffsets_destroy(request) }
-            let answer = try RDKafkaAdminEvent(
-                RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, with: client, timeout: self.timeout, "commits of \(group)"
-            ) { rd_kafka_ListConsumerGroupOffsets(client.handle, &request, 1, $0, $1) }
-            let result = rd_kafka_event_ListConsumerGroupOffsets_result(answer.pointer)
-            var count = 0
-            let groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count)
-            guard let found = try self.partitions(of: groups, count, "commits of \(group)") else { return [:] }
-            return RDKafkaPartitionList.commits(in: found)
+        return try await askCoordinator(of: group) { offsets, timeout throws(LogError) in
+            try offsets.read(partitions, within: timeout)
         }
     }
 
@@ -34,39 +24,28 @@ extension KafkaAdmin {
             throw LogError(.metadataTooLarge, "commit")
         }
         if commits.isEmpty { return }
-        try await ask { client throws(LogError) in
-            let list = RDKafkaPartitionList(commits)
-            var request = rd_kafka_AlterConsumerGroupOffsets_new(group, list.pointer)
-            defer { rd_kafka_AlterConsumerGroupOffsets_destroy(request) }
-            do throws(LogError) {
-                let answer = try RDKafkaAdminEvent(
-                    RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, with: client, timeout: self.timeout,
-                    "set commits of \(group)"
-                ) { rd_kafka_AlterConsumerGroupOffsets(client.handle, &request, 1, $0, $1) }
-                let result = rd_kafka_event_AlterConsumerGroupOffsets_result(answer.pointer)
-                var count = 0
-                let groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &count)
-                _ = try self.partitions(of: groups, count, "set commits of \(group)")
-            } catch where error.code == .fenced {
-                // The coordinator takes commits from outside only while a group has no members.
-                throw LogError(.groupActive, group)
-            }
+        try await askCoordinator(of: group) { offsets, timeout throws(LogError) in
+            try offsets.set(commits, within: timeout)
         }
     }
 
-    /// The partitions of the only group in a result. Throws its error, or the first one of a partition.
-    private func partitions(
-        of groups: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int, _ what: String
-    ) throws(LogError) -> UnsafePointer<rd_kafka_topic_partition_list_t>? {
-        guard count == 1, let group = groups?[0] else { return nil }
-        if let error = rd_kafka_group_result_error(group) { throw rd_kafka_error_code(error).error(what) }
-        guard let list = rd_kafka_group_result_partitions(group) else { return nil }
-        var failure: LogError?
-        RDKafkaPartitionList.forEach(in: list) { element in
-            if element.err != RD_KAFKA_RESP_ERR_NO_ERROR { failure = element.err.error(what) }
+    /// Tries until the group's coordinator answers. A cluster's first group makes the topic of all commits, and a broker
+    /// that dies leaves its groups to another; both take seconds. Both requests may be repeated.
+    private func askCoordinator<Value: Sendable>(
+        of group: String, _ body: @escaping @Sendable (GroupOffsets, _ timeout: Duration) throws(LogError) -> Value
+    ) async throws(LogError) -> Value {
+        try await ask { [self] _ throws(LogError) in
+            let offsets = try GroupOffsets(of: group, settings: settings)
+            let deadline = ContinuousClock.now + settings.configuration.commitTimeout
+            while true {
+                do throws(LogError) {
+                    return try body(offsets, min(timeout, .seconds(5)))
+                } catch {
+                    guard error.code == .unavailable, mayGoOn(until: deadline) else { throw error }
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+            }
         }
-        if let failure { throw failure }
-        return list
     }
 
     private func groupNames(_ client: RDKafkaClient) throws(LogError) -> [String] {

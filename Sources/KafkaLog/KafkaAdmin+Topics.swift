@@ -66,14 +66,19 @@ extension KafkaAdmin {
         let retention = spec.retention
         let deletes = !retention.compacts || retention.age != nil || retention.bytesPerPartition != nil
         let policies = (retention.compacts ? ["compact"] : []) + (deletes ? ["delete"] : [])
+        // Kafka counts a whole batch against it; batches of small records reach 1,000,000 bytes.
+        let maxMessageBytes = max(spec.maxRecordBytes, 1 << 20) + RDKafkaSettings.batchOverheadBytes
         var values = [
             "cleanup.policy": policies.joined(separator: ","),
             "retention.ms": "\(retention.age?.milliseconds ?? -1)",
             "retention.bytes": "\(retention.bytesPerPartition ?? -1)",
             "min.insync.replicas": "\(min(2, settings.configuration.replicationFactor))",
-            // Kafka counts a whole batch against it; batches of small records reach 1,000,000 bytes.
-            "max.message.bytes": "\(max(spec.maxRecordBytes, 1 << 20) + RDKafkaSettings.batchOverheadBytes)",
+            "max.message.bytes": "\(maxMessageBytes)",
         ]
+        // Whole segments are deleted: one of the default 1 GiB would hold many times what a small topic may keep.
+        if let bytes = retention.bytesPerPartition {
+            values["segment.bytes"] = "\(min(1 << 30, max(bytes / 4, Int64(maxMessageBytes))))"
+        }
         if retention.compacts { values["delete.retention.ms"] = "\(retention.tombstoneAge.milliseconds)" }
         return values
     }
@@ -84,20 +89,24 @@ extension KafkaAdmin {
         _ = try topics(client, only: handle)
     }
 
-    /// A new topic reaches the brokers' metadata a moment after its creation.
+    /// A new topic reaches the brokers one after the other. Each request asks any of them, so all know it once many
+    /// answers in a row have named it.
     private func awaitTopics(_ specs: [TopicSpec], _ client: RDKafkaClient) throws(LogError) {
         let deadline = ContinuousClock.now + timeout
-        while true {
+        let brokers = try withMetadata(client, of: nil) { Int($0.broker_cnt) }
+        var sightings = 0
+        while sightings < 4 * brokers {
             let known = try topics(client)
             if let missing = specs.first(where: { known[$0.topic] == nil }) {
-                if ContinuousClock.now >= deadline {
+                guard mayGoOn(until: deadline) else {
                     throw LogError(.unavailable, "\(missing.topic) is created but not yet known to the brokers")
                 }
+                sightings = 0
                 Thread.sleep(forTimeInterval: 0.05)
                 continue
             }
             for spec in specs { try check(spec, has: known[spec.topic]) }
-            return
+            sightings += 1
         }
     }
 }

@@ -1,6 +1,8 @@
 import CRdKafka
 import Dispatch
 import EventLog
+import Foundation
+import Synchronization
 
 /// Topics, watermarks, groups. Every request blocks, so each runs on this object's serial queue.
 ///
@@ -9,7 +11,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
     let settings: RDKafkaSettings
     private let queue = DispatchQueue(label: "kafka-admin")
     private var made: RDKafkaClient?
-    private var isClosed = false
+    private let closed = Atomic(false)
 
     init(settings: RDKafkaSettings) { self.settings = settings }
 
@@ -22,16 +24,19 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         try await queue.blocking { [self] () throws(LogError) in try body(try client()) }
     }
 
-    /// Waits for the request under way, which its time-out bounds.
+    /// Waits for the request under way, which its time-out bounds; it is not repeated.
     func close() async {
-        await queue.blocking { [self] in
-            isClosed = true
-            made = nil
-        }
+        closed.store(true, ordering: .relaxed)
+        await queue.blocking { [self] in made = nil }
+    }
+
+    /// Whether what failed so far may be tried once more.
+    func mayGoOn(until deadline: ContinuousClock.Instant) -> Bool {
+        ContinuousClock.now < deadline && !closed.load(ordering: .relaxed)
     }
 
     private func client() throws(LogError) -> RDKafkaClient {
-        if isClosed { throw LogError(.closed, "admin") }
+        if closed.load(ordering: .relaxed) { throw LogError(.closed, "admin") }
         if let made { return made }
         let context = RDKafkaContext(logger: settings.configuration.logger)
         let client = try RDKafkaConfiguration(
@@ -49,7 +54,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
 
     func watermarks(of partitions: [TopicPartition]) async throws(LogError) -> [TopicPartition: Watermarks] {
         if partitions.isEmpty { return [:] }
-        return try await ask { client throws(LogError) in
+        return try await askAboutTopics { client throws(LogError) in
             try self.checkExistence(of: partitions, client)
             return try client.watermarks(of: partitions, within: self.timeout)
         }
@@ -59,7 +64,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         at time: Timestamp, of partitions: [TopicPartition]
     ) async throws(LogError) -> [TopicPartition: Offset] {
         if partitions.isEmpty { return [:] }
-        return try await ask { client throws(LogError) in
+        return try await askAboutTopics { client throws(LogError) in
             try self.checkExistence(of: partitions, client)
             let found = try client.offsets(of: partitions, at: time.milliseconds, within: self.timeout)
             if found.values.allSatisfy({ $0 >= 0 }) { return found }
@@ -69,7 +74,32 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
         }
     }
 
+    /// Throws `.unknownTopic` when one of them does not exist.
+    func checkExistence(of partitions: [TopicPartition]) async throws(LogError) {
+        try await askAboutTopics { client throws(LogError) in try self.checkExistence(of: partitions, client) }
+    }
+
     // MARK: Blocking parts
+
+    /// How long "unknown topic" may be no more than a broker that has not heard of a new one.
+    private static let propagation = Duration.seconds(3)
+
+    /// A topic reaches the brokers one after the other, and each request asks another of them.
+    private func askAboutTopics<Value: Sendable>(
+        _ body: @escaping @Sendable (RDKafkaClient) throws(LogError) -> Value
+    ) async throws(LogError) -> Value {
+        try await ask { [self] client throws(LogError) in
+            let deadline = ContinuousClock.now + Self.propagation
+            while true {
+                do throws(LogError) {
+                    return try body(client)
+                } catch {
+                    guard error.code == .unknownTopic, mayGoOn(until: deadline) else { throw error }
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+            }
+        }
+    }
 
     func topics(_ client: RDKafkaClient, only topic: OpaquePointer? = nil) throws(LogError) -> [Topic: Int32] {
         try withMetadata(client, of: topic) { metadata in

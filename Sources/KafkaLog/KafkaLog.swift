@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// | object | thread |
 /// |---|---|
-/// | producer | one, blocked in the queue of delivery reports |
+/// | producer | one, blocked in the queue of delivery reports (idle while an event loop drains them) |
 /// | each consumer | one, which polls and does all that touches its assignment |
 /// | each reader | one per partition that is being read |
 /// | admin | one, for one request at a time |

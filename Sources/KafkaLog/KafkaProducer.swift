@@ -1,4 +1,5 @@
 import CRdKafka
+import Dispatch
 import EventLog
 import Logging
 import Synchronization
@@ -7,7 +8,9 @@ import Synchronization
 ///
 /// A fatal error (librdkafka: INTRODUCTION.md, "Fatal producer errors") ends a session. What is not acknowledged then
 /// fails with `.notDurable`, and a new session takes its place.
-final class KafkaProducer: Producer {
+///
+/// Reports are drained by a thread of its own, or by whoever has set a bell.
+final class KafkaProducer: DrainableProducer {
     private enum State {
         case open(ProducerSession)
         case closing(ProducerSession, deadline: ContinuousClock.Instant)
@@ -18,6 +21,9 @@ final class KafkaProducer: Producer {
     private let logger: Logger
     private let bound: QueueBound
     private let state: Mutex<State>
+    private let bell = ReportBell()
+    /// What the report thread waits for while somebody else drains.
+    private let chores = DispatchSemaphore(value: 0)
     /// Sends that failed before the library saw them: they too are completed by the report thread.
     private let refused = Mutex<[PendingSend]>([])
     /// Calls of `send` under way: the report thread does not end before they have handed over or refused.
@@ -30,7 +36,7 @@ final class KafkaProducer: Producer {
         logger = settings.configuration.logger
         bound = QueueBound(
             maxRecords: settings.configuration.maxQueuedRecords, maxBytes: settings.configuration.maxQueuedBytes)
-        let session = try ProducerSession(settings: settings, logger: logger)
+        let session = try ProducerSession(settings: settings, logger: logger, bell: bell)
         state = Mutex(.open(session))
         BlockingThread.start("kafka-reports") { [self] in drain(session) }
     }
@@ -69,8 +75,37 @@ final class KafkaProducer: Producer {
                 if case .closing(let session, _) = state { return session }
                 return nil
             }
-            if let session { session.reports.wake() } else { resumeCloseWaiters() }
+            if let session { wakeThread(session) } else { resumeCloseWaiters() }
         }
+    }
+
+    func setBell(_ ring: (@Sendable () -> Void)?) {
+        bell.set(ring)
+        switch state.withLock({ $0 }) {
+        case .open(let session), .closing(let session, _): wakeThread(session)
+        case .closed: break
+        }
+        // For what came before there was a bell.
+        bell.ring()
+    }
+
+    func drain() {
+        switch state.withLock({ $0 }) {
+        case .open(let session), .closing(let session, _):
+            var finished: [PendingSend]
+            repeat {
+                finished = session.drainReports(waitMilliseconds: 0)
+                complete(finished)
+            } while finished.count >= ProducerSession.maxFinished
+            if session.client.isDead { chores.signal() }
+        case .closed: break
+        }
+    }
+
+    /// Whatever the report thread waits for.
+    private func wakeThread(_ session: ProducerSession) {
+        chores.signal()
+        session.reports.wake()
     }
 
     private func refuse(_ send: PendingSend, _ error: LogError) {
@@ -95,13 +130,18 @@ final class KafkaProducer: Producer {
     }
 }
 
-/// The report thread: blocked in librdkafka's queue until there is something to tell.
+/// The report thread: blocked in librdkafka's queue until there is something to tell, or, while somebody else drains it,
+/// until there is something to do about the session.
 extension KafkaProducer {
     private func drain(_ first: ProducerSession) {
         var session = first
         var born = ContinuousClock.now
         while true {
-            complete(session.drainReports(waitMilliseconds: waitMilliseconds))
+            if bell.isHeard {
+                chores.wait()
+            } else {
+                complete(session.drainReports(waitMilliseconds: waitMilliseconds))
+            }
             if case .closing(_, let deadline) = state.withLock({ $0 }) { return end(session, by: deadline) }
             if let fatal = session.client.fatalError {
                 logger.error(
@@ -143,7 +183,7 @@ extension KafkaProducer {
             if case .closing = state.withLock({ $0 }) { return nil }
         }
         do {
-            let next = try ProducerSession(settings: settings, logger: logger)
+            let next = try ProducerSession(settings: settings, logger: logger, bell: bell)
             let isOpen = state.withLock { state in
                 guard case .open = state else { return false }
                 state = .open(next)

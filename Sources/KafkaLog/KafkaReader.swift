@@ -39,8 +39,7 @@ final class KafkaReader: Reader {
     private func reader(of partition: TopicPartition) async throws(LogError) -> PartitionReader {
         if let known = try known(partition) { return known }
         // Asked once: a simple consumer would wait for a topic that is not there.
-        let count = try await admin.topics().first { $0.topic == partition.topic }?.partitions ?? 0
-        guard (0..<count).contains(partition.partition) else { throw LogError(.unknownTopic, "\(partition)") }
+        try await admin.checkExistence(of: [partition])
         let made = try PartitionReader(partition, client: client, requestTimeout: requestTimeout)
         return try partitions.withLock { readers throws(LogError) in
             guard readers != nil else { throw LogError(.closed, "reader") }

@@ -5,8 +5,7 @@ import Synchronization
 
 /// One librdkafka producer, from its making to a fatal error or `close`.
 ///
-/// Any thread hands records over; one thread at a time drains reports. Both may run together: librdkafka locks for
-/// itself, our own state is behind the mutex.
+/// Any thread hands records over and drains reports. All of it may run together: librdkafka locks for itself, our own state is behind the mutex.
 final class ProducerSession: @unchecked Sendable {
     /// A topic handle, and whether the topic has ever taken a record.
     ///
@@ -16,21 +15,29 @@ final class ProducerSession: @unchecked Sendable {
         var isKnown = false
     }
 
+    static let maxFinished = 1_000
+
     let client: RDKafkaClient
     /// Where reports arrive. Waking it ends a drain.
     let reports: RDKafkaQueue
+    private let bell: Unmanaged<ReportBell>
     private let topics = Mutex<[Topic: TopicHandle]>([:])
 
     /// Blocks for a moment: not for the cooperative pool.
-    init(settings: RDKafkaSettings, logger: Logger) throws(LogError) {
+    init(settings: RDKafkaSettings, logger: Logger, bell: ReportBell) throws(LogError) {
         let configuration = try RDKafkaConfiguration(
             settings.producer, properties: settings.configuration.properties, context: RDKafkaContext(logger: logger))
         configuration.reportDeliveriesAsEvents()
         client = try configuration.makeClient(RD_KAFKA_PRODUCER)
         reports = RDKafkaQueue(rd_kafka_queue_get_main(client.handle), of: client)
+        self.bell = Unmanaged.passRetained(bell)
+        rd_kafka_queue_cb_event_enable(reports.pointer, { _, bell in ReportBell.ring(bell) }, self.bell.toOpaque())
     }
 
     deinit {
+        // The queue's lock is held while it rings, so nothing rings any more afterwards.
+        rd_kafka_queue_cb_event_enable(reports.pointer, nil, nil)
+        bell.release()
         topics.withLock { topics in
             for handle in topics.values { rd_kafka_topic_destroy(handle.pointer) }
         }
@@ -48,9 +55,8 @@ final class ProducerSession: @unchecked Sendable {
         return send.settle()
     }
 
-    /// Waits for reports, takes what is there, and answers the sends that are finished now, in order.
-    ///
-    /// Issue 3's seam: an event loop may call this with no wait, told by `rd_kafka_queue_io_event_enable`.
+    /// Waits for reports, takes what is there (as far as `maxFinished` allows), and answers the sends that are finished
+    /// now, in order.
     func drainReports(waitMilliseconds: Int32) -> [PendingSend] {
         var finished: [PendingSend] = []
         var wait = waitMilliseconds
@@ -59,7 +65,7 @@ final class ProducerSession: @unchecked Sendable {
                 while let message = rd_kafka_event_message_next(event) { settle(message.pointee, into: &finished) }
             }
             rd_kafka_event_destroy(event)
-            if finished.count >= 1_000 { break }
+            if finished.count >= Self.maxFinished { break }
             wait = 0
         }
         return finished

@@ -50,6 +50,8 @@ extension LockFile {
         case turnstile = 0
         case checkpointer = 1
         case sweeper = 2
+        /// `SQLiteLogConfiguration.isOwner`, for as long as the log is open.
+        case owner = 3
     }
 
     func tryLock(_ role: Role) -> Bool { tryLock(role.rawValue) }

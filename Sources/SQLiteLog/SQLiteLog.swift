@@ -15,20 +15,23 @@ public final class SQLiteLog: Log {
     public let producer: any Producer
     public let admin: any Admin
 
-    private let store: Store
-    private let writer: Writer
+    let store: Store
+    let writer: Writer
     private let doorbell: Doorbell
     private let checkpointer: Checkpointer
     private let heartbeats: Heartbeats
     private let sweeper: Sweeper
     private let clock = BootClock()
+    /// Holds the owner's lock from opening until `close`; nil when the log is nobody's.
+    let ownership: LockFile?
     private let configuration: SQLiteLogConfiguration
     /// Nil when closed.
     private let sweeping = Mutex<Task<Void, Never>?>(nil)
 
     /// Opens the log, making file and directory when there are none. Its threads end with `close`.
     ///
-    /// Throws `.storage` when the file cannot be opened, is no log, or has another version's tables.
+    /// Throws `.storage` when the file cannot be opened, is no log, or has another version's tables, and `.unavailable`
+    /// when it is to be ours alone and is another's (`SQLiteLogConfiguration.isOwner`).
     public static func open(
         path: String, configuration: SQLiteLogConfiguration = .init()
     ) async throws(LogError) -> SQLiteLog {
@@ -38,6 +41,11 @@ public final class SQLiteLog: Log {
     private init(_ path: String, _ configuration: SQLiteLogConfiguration) throws {
         self.configuration = configuration
         store = try Store(path: path, configuration)
+        ownership = configuration.isOwner ? try LockFile(path: store.lockPath) : nil
+        if let ownership, !ownership.tryLock(.owner) {
+            try store.close()
+            throw LogError(.unavailable, "\(path) belongs to another process that is running")
+        }
         doorbell = try Doorbell(store)
         checkpointer = try Checkpointer(store, configuration)
         writer = try Writer(store, doorbell, checkpointer, configuration)
@@ -102,6 +110,7 @@ public final class SQLiteLog: Log {
                 checkpointer.close()
                 try store.close()
             }
+            ownership?.unlock(.owner)
         } catch {
             configuration.logger.warning(
                 "the log did not close cleanly", metadata: [LogKeys.path: "\(store.path)", LogKeys.error: "\(error)"])

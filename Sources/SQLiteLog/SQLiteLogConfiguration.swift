@@ -34,6 +34,10 @@ public struct SQLiteLogConfiguration: Sendable {
     /// Connections that read at the same time.
     public var readers = 4
 
+    /// Whether this log is its file's only owner: opening it is `.unavailable` while another owner lives. Logs that are
+    /// opened without it, to look, exclude nobody and are not excluded.
+    public var isOwner = false
+
     /// The wall clock: timestamps of records that bring none, and the age of records.
     public var now: @Sendable () -> Timestamp = {
         Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000))

@@ -6,7 +6,7 @@ import GRDB
 ///
 /// Age is the record's timestamp. Only the old end is cut, as in Kafka: a younger record keeps the older ones behind it.
 enum Trimming {
-    private static let sizes = "ifnull(length(key), 0) + length(headers) + ifnull(length(value), 0)"
+    static let sizes = "ifnull(length(key), 0) + length(headers) + ifnull(length(value), 0)"
 
     /// Whether the oldest record has to go.
     static func isDue(_ partition: Int64, _ info: TopicInfo, _ now: Timestamp, _ db: Database) throws -> Bool {

@@ -1,4 +1,5 @@
 import EventLog
+import Foundation
 import KafkaLog
 import Logging
 import SQLiteLog
@@ -27,6 +28,14 @@ public enum LogLocation: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .sqlite(let path): "sqlite:\(path)"
         case .kafka(let bootstrap): "kafka://\(bootstrap)"
+        }
+    }
+
+    /// Whether the log can be looked at without making it: an embedded one must be there, a cluster answers for itself.
+    public var exists: Bool {
+        switch self {
+        case .sqlite(let path): FileManager.default.fileExists(atPath: path)
+        case .kafka: true
         }
     }
 

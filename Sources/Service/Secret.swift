@@ -12,7 +12,11 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
 
     /// The content of a file, without the line end that editors leave there.
     static func read(file path: String, for setting: String) throws(SettingError) -> String {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
+        try text(of: FileManager.default.contents(atPath: path), for: setting)
+    }
+
+    static func text(of data: Data?, for setting: String) throws(SettingError) -> String {
+        guard let data, let text = String(data: data, encoding: .utf8) else {
             throw SettingError(setting, "names a file that cannot be read as text")
         }
         let secret = text.trimmingCharacters(in: .newlines)

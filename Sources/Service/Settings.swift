@@ -11,13 +11,15 @@ import WhatsApp
 /// | environment | in the file | default | what |
 /// |---|---|---|---|
 /// | `MILLRACE_LOG` | `log` | `sqlite:./data/events.db` | the event log, see `LogLocation` |
-/// | `MILLRACE_CHANNELS` | `channels` | none | file of channels, see `Channels` |
+/// | `MILLRACE_CHANNELS` | `channels` | none | file of channels; or one channel in `MILLRACE_CHANNEL_…`, see `Channels` |
 /// | `MILLRACE_STATE` | `state` | `./data/state` | folder of the processors' state files |
 /// | `MILLRACE_TOPICS_PREFIX` | `topics.prefix` | `whatsapp` | first word of the topic names |
 /// | `MILLRACE_TOPICS_VERSION` | `topics.version` | 1 | last word of the topic names, `v1` |
 /// | `MILLRACE_TOPICS_PARTITIONS` | `topics.partitions` | 12 | partitions of a topic that is created (1 to 10,000) |
 /// | `MILLRACE_TOPICS_REPLICAS` | `topics.replicas` | 3 | Kafka's replication factor for created topics |
 /// | `MILLRACE_START` | `start` | `committed` | where a group without commit begins: `committed` refuses, `earliest`, `latest` |
+/// | `MILLRACE_SPILL` | `spill` | none: off | the ingress's directory for what Kafka does not take in time; must outlive the process |
+/// | `MILLRACE_SPILL_MAX_BYTES` | `spillMaxBytes` | 1073741824 | what it may hold; beyond it 503 (1 MiB to 1 TiB) |
 /// | `MILLRACE_LOG_LEVEL` | `logLevel` | `info` | trace, debug, info, notice, warning, error, critical |
 /// | `MILLRACE_ADMIN_PORT` | `admin.port` | 0 | port of `/livez`, `/readyz` and `/metrics`, see `AdminServer`; 0: none |
 /// | `MILLRACE_ADMIN_HOST` | `admin.host` | `127.0.0.1` | address of that port; it knows no passwords, so keep it private |
@@ -28,6 +30,9 @@ public struct Settings: Sendable {
     public var stateDirectory: String
     public var topics: Topics
     public var replicas: Int
+    /// Nil: no spill.
+    public var spillDirectory: String?
+    public var spillMaxBytes: Int
     public var start: Start
     public var logLevel: Logger.Level
     /// Nil: no admin port, and nothing is counted for it.
@@ -67,6 +72,9 @@ public struct Settings: Sendable {
             version: try reader.int("topics.version", default: 1, in: 1...1_000),
             partitions: Int32(try reader.int("topics.partitions", default: 12, in: 1...10_000)))
         replicas = try reader.int("topics.replicas", default: 3, in: 1...100)
+        spillDirectory = reader.string(forKey: "spill")
+        if spillDirectory == "" { throw SettingError("MILLRACE_SPILL", "must name a directory, or not be set") }
+        spillMaxBytes = try reader.int("spillMaxBytes", default: 1 << 30, in: (1 << 20)...(1 << 40))
         start = try reader.choice("start", default: .committed)
         logLevel = try reader.choice("logLevel", default: .info)
         let adminPort = try reader.int("admin.port", default: 0, in: 0...65_535)
@@ -101,6 +109,15 @@ extension ConfigReader {
         }
         guard range.contains(value) else {
             throw SettingError(key.environmentName, "must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    /// `true` or `false`, and nothing else.
+    public func flag(_ key: ConfigKey, default fallback: Bool) throws(SettingError) -> Bool {
+        guard let value = bool(forKey: key) else {
+            if string(forKey: key) == nil { return fallback }
+            throw SettingError(key.environmentName, "must be true or false")
         }
         return value
     }

@@ -55,9 +55,9 @@ public final class Simulator: Service {
             group.addTask { try await server.run() }
             group.addTask { [self] in await cancelWhenGracefulShutdown { await self.pump() } }
             do {
-                try await group.next()
-                group.cancelAll()
-                try await group.waitForAll()
+                // Both end by themselves at a graceful shutdown: cancelling the server in the middle of its own is an
+                // error. The first failure ends the other one.
+                for try await _ in group {}
             } catch {
                 boundPort.fail(error)
                 throw error

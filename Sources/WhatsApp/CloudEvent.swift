@@ -154,7 +154,8 @@ public struct CloudEvent: Sendable, Hashable {
 
     static let arrival = "arrival"
 
-    private static func appendPathSegment(_ text: ArraySlice<UInt8>, to path: inout [UInt8]) {
+    /// Appends `text` as one segment of a URI path: what may not stand there is percent-encoded.
+    static func appendPathSegment(_ text: ArraySlice<UInt8>, to path: inout [UInt8]) {
         if text.allSatisfy(isUnreserved) { return path.append(contentsOf: text) }
         for byte in text {
             if isUnreserved(byte) {

@@ -1,8 +1,8 @@
 /// What a failed answer says, whichever of the four shapes it has.
 struct ErrorAnswer {
-    /// The platform's code. 360dialog's own shapes have none: the number in their `meta` is an HTTP status, and not
-    /// always the right one.
-    private(set) var code: Int64?
+    /// The platform's codes, in order, at most `maxCodes`. 360dialog's own shapes have none: the number in their `meta`
+    /// is an HTTP status, and not always the right one.
+    private(set) var codes: [Int64] = []
     /// 360dialog's text, which is all that tells its errors apart.
     private(set) var text: String?
     /// The platform's explanation, safe to keep.
@@ -19,13 +19,14 @@ struct ErrorAnswer {
     init?(_ body: [UInt8]) {
         guard let json = try? JSON(parsing: body), json.kind == .object else { return nil }
         if let error = json["error"], error.kind == .object {
-            code = Self.code(error["code"])
+            codes = [Self.code(error["code"])].compactMap(\.self)
             let data = error["error_data"]
             detail = Self.safe(data?["details"]?.string ?? data?.string ?? error["message"]?.string)
-            if code == nil { text = error["message"]?.string }
-        } else if let error = json["errors"]?.elements.first, error.kind == .object {
-            code = Self.code(error["code"])
-            detail = Self.safe(error["details"]?.string ?? error["title"]?.string)
+            text = error["message"]?.string
+        } else if let errors = json["errors"]?.elements.prefix(Self.maxCodes), let first = errors.first {
+            codes = errors.compactMap { Self.code($0["code"]) }
+            text = first["details"]?.string ?? first["title"]?.string
+            detail = Self.safe(text)
         } else if let flat = json["error"]?.string {
             text = flat
             detail = Self.safe(flat)
@@ -35,8 +36,11 @@ struct ErrorAnswer {
             text = message
             detail = Self.safe(message)
         }
-        if code == nil && text == nil && detail == nil { return nil }
+        if codes.isEmpty && text == nil && detail == nil { return nil }
     }
+
+    /// Nobody has met more than one; a hostile list of them is not read to its end.
+    private static let maxCodes = 8
 
     /// Codes have been met as text, too.
     private static func code(_ value: JSON?) -> Int64? { value?.integer ?? value?.string.flatMap { Int64($0) } }

@@ -28,6 +28,22 @@ public enum ErrorClass: String, Sendable, Hashable, CaseIterable {
     }
 }
 
+/// How far an error reaches: what else would meet it now.
+public enum ErrorScope: String, Sendable, Hashable, CaseIterable {
+    /// The one message.
+    case message
+    /// Messages of this number to this recipient.
+    case recipient
+    /// Messages of this template.
+    case template
+    /// Everything of the number.
+    case number
+    /// Everything of all numbers of the account.
+    case account
+    /// Everything sent with this app: all we send.
+    case app
+}
+
 /// One row of the catalogue.
 public struct ErrorCatalogueEntry: Sendable, Hashable {
     public let codes: ClosedRange<Int64>
@@ -35,6 +51,7 @@ public struct ErrorCatalogueEntry: Sendable, Hashable {
     /// HTTP statuses it was met with; none when it was only met in webhooks or the source names none.
     public let httpStatuses: [Int]
     public let errorClass: ErrorClass
+    public let scope: ErrorScope
     /// How long to wait before the next try when the answer does not say; nil leaves it to the backoff.
     public let pause: Duration?
     /// For people.
@@ -65,25 +82,31 @@ public enum ErrorCatalogue {
         let wait = retryAfter.flatMap(seconds)
         let answer = ErrorAnswer(body)
         func error(
-            _ code: Int64?, _ errorClass: ErrorClass, _ meaning: String, pause: Duration? = nil
+            _ code: Int64?, _ errorClass: ErrorClass, _ scope: ErrorScope, _ meaning: String, pause: Duration? = nil
         ) -> ClassifiedError {
             ClassifiedError(
-                code: code, httpStatus: httpStatus, errorClass: errorClass, meaning: meaning, detail: answer?.detail,
-                retryAfter: wait ?? pause)
+                code: code, httpStatus: httpStatus, errorClass: errorClass, scope: scope, meaning: meaning,
+                detail: answer?.detail, retryAfter: wait ?? pause)
         }
-        if let code = answer?.code {
-            guard let entry = entry(code: code, hosting: hosting) else {
-                return error(code, .retryFew, "an error code that the catalogue does not know")
-            }
-            return error(code, entry.errorClass, entry.meaning, pause: entry.pause)
+        // Of several codes the first that is known; 360dialog's words go before a code that is the other hosting's.
+        let codes = answer?.codes ?? []
+        let known = codes.lazy.compactMap { code in entry(code: code, hosting: hosting).map { (code, $0) } }.first
+        if let (code, entry) = known, entry.hosting == hosting {
+            return error(code, entry.errorClass, entry.scope, entry.meaning, pause: entry.pause)
         }
         if let text = answer?.text?.lowercased(),
             let rule = textRules.first(where: { rule in rule.words.allSatisfy { text.contains($0) } })
         {
-            return error(nil, rule.errorClass, rule.meaning)
+            return error(codes.first, rule.errorClass, rule.scope, rule.meaning)
+        }
+        if let (code, entry) = known {
+            return error(code, entry.errorClass, entry.scope, entry.meaning, pause: entry.pause)
+        }
+        if let code = codes.first {
+            return error(code, .retryFew, .message, "an error code that the catalogue does not know")
         }
         let rule = statusRule(httpStatus)
-        return error(nil, rule.0, rule.1)
+        return error(nil, rule.0, ErrorCatalogueEntry.usualScope(of: rule.0), rule.1)
     }
 
     /// What an HTTP status means when the body says nothing.
@@ -117,21 +140,29 @@ public struct ClassifiedError: Error, Sendable, Hashable {
     public var code: Int64?
     public var httpStatus: Int?
     public var errorClass: ErrorClass
+    public var scope: ErrorScope
     public var meaning: String
     public var detail: String?
     public var retryAfter: Duration?
 
     public init(
-        code: Int64? = nil, httpStatus: Int? = nil, errorClass: ErrorClass, meaning: String, detail: String? = nil,
-        retryAfter: Duration? = nil
+        code: Int64? = nil, httpStatus: Int? = nil, errorClass: ErrorClass, scope: ErrorScope? = nil, meaning: String,
+        detail: String? = nil, retryAfter: Duration? = nil
     ) {
         self.code = code
         self.httpStatus = httpStatus
         self.errorClass = errorClass
+        self.scope = scope ?? ErrorCatalogueEntry.usualScope(of: errorClass)
         self.meaning = meaning
         self.detail = detail
         self.retryAfter = retryAfter
     }
+
+    /// The 24 h window after the customer's last message is closed: a template may still go.
+    public var meansWindowClosed: Bool { code == 131047 || code == 470 }
+
+    /// The person has stopped marketing messages of this business.
+    public var meansMarketingStopped: Bool { code == 131050 }
 
     /// One word for metrics and dead letters: the code, else the status, else the class.
     public var label: String {

@@ -3,6 +3,8 @@ public enum EventType: String, Sendable, Hashable, CaseIterable {
     case messageReceived = "io.360dialog.whatsapp.message.received.v1"
     case statusUpdated = "io.360dialog.whatsapp.status.updated.v1"
     case errorRaised = "io.360dialog.whatsapp.error.raised.v1"
+    /// A whole webhook body, on the raw topic.
+    case deliveryReceived = "io.360dialog.whatsapp.delivery.received.v1"
     case otherReceived = "io.360dialog.whatsapp.other.received.v1"
     case outboundRequested = "io.360dialog.whatsapp.outbound.requested.v1"
     case outboundResulted = "io.360dialog.whatsapp.outbound.resulted.v1"

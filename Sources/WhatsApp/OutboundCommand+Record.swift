@@ -19,7 +19,9 @@ extension OutboundCommand {
         self.init(
             channel: try ChannelIdentity(outbound: json["channel"]), id: id, purpose: purpose,
             recipient: try Self.recipient(members), conversationKey: conversationKey,
-            message: try Self.message(command["message"]), expiresAt: try members.time("expires_at"),
+            message: try Self.message(command["message"], "command.message"),
+            fallback: try Self.fallback(command["fallback"]), route: try Self.route(members),
+            expiresAt: try members.time("expires_at"),
             windowEndsAt: try members.timeIfPresent("window_ends_at"), opaque: try members.textIfPresent("opaque"),
             requestedAt: event.time ?? record.timestamp, correlationID: event.correlationID,
             causationID: event.causationID, traceparent: event.traceparent)
@@ -36,6 +38,8 @@ extension OutboundCommand {
                 case .userID(let id): command.member("recipient", id)
                 }
                 command.rawMember("message", message.bytes)
+                if let fallback { command.rawMember("fallback", fallback.bytes) }
+                if route != .messages { command.member("route", route.rawValue) }
                 command.member("expires_at", expiresAt.milliseconds)
                 command.memberIfPresent("window_ends_at", windowEndsAt?.milliseconds)
                 command.memberIfPresent("opaque", opaque)
@@ -58,18 +62,40 @@ extension OutboundCommand {
         }
     }
 
-    private static func message(_ json: JSON?) throws(MalformedRecord) -> JSON {
-        guard let json, json.kind == .object else { throw MalformedRecord("command.message") }
-        guard let type = json["type"]?.string, !type.isEmpty else { throw MalformedRecord("command.message.type") }
-        guard let content = json[type], !content.isNull else {
-            throw MalformedRecord("the member of command.message that its type names")
+    /// A message has a type and the member it names; a mark has a status and names a message of the customer.
+    private static func message(_ json: JSON?, _ path: String) throws(MalformedRecord) -> JSON {
+        guard let json, json.kind == .object else { throw MalformedRecord(path) }
+        if isMark(json) {
+            guard let id = json["message_id"]?.string, !id.isEmpty else { throw MalformedRecord("\(path).message_id") }
+        } else {
+            guard let type = json["type"]?.string, !type.isEmpty else { throw MalformedRecord("\(path).type") }
+            guard let content = json[type], !content.isNull else {
+                throw MalformedRecord("the member of \(path) that its type names")
+            }
         }
+        if let reserved = reservedMember(of: json) { throw MalformedRecord("\(path) without \(reserved)") }
+        return json
+    }
+
+    private static func fallback(_ json: JSON?) throws(MalformedRecord) -> JSON? {
+        guard let json, !json.isNull else { return nil }
+        let fallback = try message(json, "command.fallback")
+        guard fallback["type"]?.string == "template" else { throw MalformedRecord("command.fallback.type") }
+        return fallback
+    }
+
+    private static func route(_ members: OutboundMembers) throws(MalformedRecord) -> Route {
+        guard let word = try members.textIfPresent("route") else { return .messages }
+        guard let route = Route(rawValue: word) else { throw MalformedRecord("command.route") }
+        return route
+    }
+
+    static func reservedMember(of message: JSON) -> String? {
         var reserved: String?
-        json.forEachMember { name, _ in
+        message.forEachMember { name, _ in
             if reservedMembers.contains(name) { reserved = name }
         }
-        if let reserved { throw MalformedRecord("command.message without \(reserved)") }
-        return json
+        return reserved
     }
 }
 

@@ -3,8 +3,11 @@ import EventLog
 /// A wish to send one message: the value of the `outbound` and `outbound-bulk` topics.
 ///
 ///     {"channel":{"name","hosting","waba_id"?,"phone_number_id"?},
-///      "command":{"id","purpose","to" or "recipient","message":{"type",…},"expires_at",
-///                 "window_ends_at"?,"opaque"?}}
+///      "command":{"id","purpose","to" or "recipient","message":{"type",…},"fallback"?:{"type":"template",…},
+///                 "route"?,"expires_at","window_ends_at"?,"opaque"?}}
+///
+/// Marking a customer's message as read is a command, too: its `message` is `{"status":"read","message_id",
+/// "typing_indicator"?}`, and the recipient is the customer, so that it keeps its place in the conversation.
 ///
 /// The record's key is the conversation, `ce_id` the command's id; times are milliseconds since 1970.
 public struct OutboundCommand: Sendable {
@@ -19,6 +22,14 @@ public struct OutboundCommand: Sendable {
         case userID(String)
     }
 
+    /// The endpoint a message goes to.
+    public enum Route: String, Sendable, Hashable, CaseIterable {
+        case messages
+        /// The Marketing Messages API of the Cloud, for marketing templates only. A fallback, or a command of a number
+        /// that is not enabled for it, goes to `messages`.
+        case marketingMessages = "marketing_messages"
+    }
+
     /// Whose number sends.
     public var channel: ChannelIdentity
     /// The same for every copy of the command; see `id(processor:source:causeID:ordinal:)`.
@@ -30,6 +41,9 @@ public struct OutboundCommand: Sendable {
     /// The message as the API takes it, a JSON object with `type` and the member named by it; without `to`,
     /// `recipient`, `messaging_product` and `biz_opaque_callback_data`, which the sender adds. Sent verbatim.
     public var message: JSON
+    /// A template message to send instead when the window for free-form messages is closed.
+    public var fallback: JSON?
+    public var route: Route
     /// Not sent any more from then on.
     public var expiresAt: Timestamp
     /// End of the 24 h window as far as the command's maker knows.
@@ -47,8 +61,9 @@ public struct OutboundCommand: Sendable {
 
     public init(
         channel: ChannelIdentity, id: String, purpose: Purpose, recipient: Recipient, conversationKey: String,
-        message: JSON, expiresAt: Timestamp, windowEndsAt: Timestamp? = nil, opaque: String? = nil,
-        requestedAt: Timestamp, correlationID: String? = nil, causationID: String? = nil, traceparent: String? = nil
+        message: JSON, fallback: JSON? = nil, route: Route = .messages, expiresAt: Timestamp,
+        windowEndsAt: Timestamp? = nil, opaque: String? = nil, requestedAt: Timestamp, correlationID: String? = nil,
+        causationID: String? = nil, traceparent: String? = nil
     ) {
         self.channel = channel
         self.id = id
@@ -56,6 +71,8 @@ public struct OutboundCommand: Sendable {
         self.recipient = recipient
         self.conversationKey = conversationKey
         self.message = message
+        self.fallback = fallback
+        self.route = route
         self.expiresAt = expiresAt
         self.windowEndsAt = windowEndsAt
         self.opaque = opaque
@@ -79,6 +96,25 @@ public struct OutboundCommand: Sendable {
         hash.add(Int64(ordinal))
         return hash.hex()
     }
+
+    /// The id of a caller's command: the caller's key names it, and calling again gives the same command.
+    ///
+    /// - Parameters:
+    ///   - principal: Who calls; keys of two principals never meet.
+    ///   - channel: Name of the channel it is to be sent from.
+    ///   - key: The caller's idempotency key.
+    public static func id(principal: String, channel: String, key: String) -> String {
+        var hash = IdentityHash("command-of-caller")
+        hash.add(principal)
+        hash.add(channel)
+        hash.add(key)
+        return hash.hex()
+    }
+
+    /// Lifetime of a caller's command that names none.
+    public static let defaultLifetime = Duration.seconds(24 * 3_600)
+    /// A command must end while its record is still held, with a day to spare for retries and results.
+    public static let maxLifetime = Duration.seconds((Topics.outboundRetentionDays - 1) * 86_400)
 
     /// Members of the API's body that the sender writes itself; a message that brings one is refused, because which of
     /// two the API would heed is anybody's guess.

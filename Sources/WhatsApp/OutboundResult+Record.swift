@@ -35,12 +35,16 @@ extension OutboundResult {
         commandID = try members.text("command_id")
         self.outcome = outcome
         messageID = try members.textIfPresent("message_id")
-        guard outcome != .accepted || messageID != nil else { throw MalformedRecord("result.message_id") }
+        isMark = result["mark"]?.bool == true
+        guard outcome != .accepted || isMark || messageID != nil else { throw MalformedRecord("result.message_id") }
         messageStatus = try members.textIfPresent("message_status")
         self.attempts = Int(attempts)
         firstAttemptAt = try members.time("first_attempt_at")
         finishedAt = try members.time("finished_at")
         self.purpose = purpose
+        contentHash = try members.textIfPresent("content")
+        usedFallback = result["fallback"]?.bool == true
+        opaque = try members.textIfPresent("opaque")
         error = try Failure(result["error"])
         self.correlationID = correlationID
         self.traceparent = traceparent
@@ -58,6 +62,10 @@ extension OutboundResult {
                 result.member("first_attempt_at", firstAttemptAt.milliseconds)
                 result.member("finished_at", finishedAt.milliseconds)
                 result.member("purpose", purpose.rawValue)
+                result.memberIfPresent("content", contentHash)
+                if isMark { result.member("mark", true) }
+                if usedFallback { result.member("fallback", true) }
+                result.memberIfPresent("opaque", opaque)
                 if let error {
                     result.object("error") { member in
                         member.memberIfPresent("code", error.code)

@@ -3,7 +3,8 @@ import EventLog
 /// How a command ended: the value of the `outbound-results` topic, keyed by the command's conversation.
 ///
 ///     {"channel":{…},"result":{"command_id","outcome","message_id"?,"message_status"?,"attempts","first_attempt_at",
-///      "finished_at","purpose","error":{"code"?,"class","http_status"?,"message"}?}}
+///      "finished_at","purpose","content"?,"mark"?,"fallback"?,"opaque"?,
+///      "error":{"code"?,"class","http_status"?,"message"}?}}
 public struct OutboundResult: Sendable, Hashable {
     public enum Outcome: String, Sendable, Hashable, CaseIterable {
         /// The API took it and gave a message id; statuses tell the rest.
@@ -49,6 +50,14 @@ public struct OutboundResult: Sendable, Hashable {
     public var firstAttemptAt: Timestamp
     public var finishedAt: Timestamp
     public var purpose: OutboundCommand.Purpose
+    /// `OutboundCommand.contentHash`: tells a copy of the command from another one under the same id.
+    public var contentHash: String?
+    /// The command marked a message as read; there is no message id.
+    public var isMark: Bool
+    /// The template went out instead of the message, because the window was closed.
+    public var usedFallback = false
+    /// The caller's own note.
+    public var opaque: String?
     public var error: Failure?
     public var correlationID: String?
     public var traceparent: String?
@@ -67,6 +76,9 @@ public struct OutboundResult: Sendable, Hashable {
         self.firstAttemptAt = firstAttemptAt
         self.finishedAt = finishedAt
         purpose = command.purpose
+        contentHash = command.contentHash
+        isMark = command.isMark
+        opaque = command.opaque
         self.error = error
         correlationID = command.correlationID ?? command.id
         traceparent = command.traceparent

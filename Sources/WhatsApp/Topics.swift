@@ -8,6 +8,7 @@ import EventLog
 /// | errors, other | phone number id or WABA id | 30 days |
 /// | raw | delivery id | 7 days |
 /// | outbound, outboundBulk | conversation | 7 days |
+/// | commandKeys | command id | 2 days |
 /// | outboundResults | conversation | 14 days |
 /// | messageState | message id | newest of each key |
 /// | analytics | number, window, source partition | newest of each key, 90 days |
@@ -35,6 +36,8 @@ public struct Topics: Sendable, Hashable {
     public let outbound: Topic
     /// Commands of campaigns, apart so that they can be paused alone.
     public let outboundBulk: Topic
+    /// Which content took which idempotency key of a caller: the first claim of a command id counts.
+    public let commandKeys: Topic
     /// How commands ended.
     public let outboundResults: Topic
     /// The latest state of each message we sent.
@@ -54,10 +57,14 @@ public struct Topics: Sendable, Hashable {
         raw = topic("raw")
         outbound = topic("outbound")
         outboundBulk = topic("outbound-bulk")
+        commandKeys = topic("command-keys")
         outboundResults = topic("outbound-results")
         messageState = topic("message-state")
         analytics = topic("analytics")
     }
+
+    /// What the ingress writes.
+    public var inbound: [Topic] { [messages, statuses, errors, other, raw] }
 
     /// Where the group's failed records go.
     public static func deadLetters(group: String) -> Topic { Topic("dlq.\(group)") }
@@ -66,6 +73,12 @@ public struct Topics: Sendable, Hashable {
 
     /// The platform sends bodies of up to 3 MB that may hold one item; with the envelope they must fit.
     public static let maxInboundRecordBytes = 8 << 20
+
+    /// How long commands are held; none may live longer.
+    public static let outboundRetentionDays: Int64 = 7
+
+    /// How long claims of idempotency keys are held; keys are remembered for less.
+    public static let commandKeyRetentionDays: Int64 = 2
 
     /// Everything to create for the pipeline and these consumer groups.
     public func specs(groups: [String]) -> [TopicSpec] {
@@ -76,8 +89,9 @@ public struct Topics: Sendable, Hashable {
             spec(errors, .delete(days: 30), large),
             spec(other, .delete(days: 30), large),
             spec(raw, .delete(days: 7), large),
-            spec(outbound, .delete(days: 7)),
-            spec(outboundBulk, .delete(days: 7)),
+            spec(outbound, .delete(days: Self.outboundRetentionDays)),
+            spec(outboundBulk, .delete(days: Self.outboundRetentionDays)),
+            spec(commandKeys, .delete(days: Self.commandKeyRetentionDays)),
             spec(outboundResults, .delete(days: 14)),
             spec(messageState, .compact),
             spec(analytics, .compactAndDelete(days: 90)),

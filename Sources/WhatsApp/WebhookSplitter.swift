@@ -33,14 +33,19 @@ public struct WebhookSplitter: Sendable {
     /// Containers within containers; real bodies stay below 20.
     public static let maxDepth = 64
 
-    private let setup: WebhookSetup
+    let setup: WebhookSetup
+    private let depthLimit: Int
 
     /// A splitter for one channel, to be kept: it prepares what all its records have in common.
     ///
     /// - Parameters:
     ///   - channel: what the URL or the credentials stand for.
     ///   - isBound: whether bodies may speak for that channel's `phoneNumberID` only.
-    public init(channel: ChannelIdentity, topics: Topics, isBound: Bool = false) {
+    ///   - maxDepth: containers within containers, at most 128; a deeper body is refused as no JSON.
+    public init(
+        channel: ChannelIdentity, topics: Topics, isBound: Bool = false, maxDepth: Int = WebhookSplitter.maxDepth
+    ) {
+        depthLimit = maxDepth
         setup = WebhookSetup(channel, topics, isBound: isBound)
     }
 
@@ -54,7 +59,7 @@ public struct WebhookSplitter: Sendable {
     ) throws(SplitError) -> [Record] {
         let text: JSONText
         do {
-            text = try JSONText(body, maxDepth: Self.maxDepth)
+            text = try JSONText(body, maxDepth: depthLimit)
         } catch {
             throw .invalidJSON(error)
         }

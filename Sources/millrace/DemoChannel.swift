@@ -9,6 +9,7 @@ enum DemoChannel {
     static let webhookUser = "demo"
     static let webhookPassword = "demo-only"
     static let apiKey = "demo-key"
+    static let commandToken = "demo-only-send-token"
 
     /// Writes the channels file and returns its path.
     static func write(in directory: String, simulatorPort: Int) throws -> String {
@@ -30,6 +31,25 @@ enum DemoChannel {
         try Data(yaml.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
         return path
     }
+
+    /// Writes the file of those who may send commands and returns its path.
+    static func writePrincipals(in directory: String) throws -> String {
+        let path = "\(directory)/principals.yaml"
+        let yaml = """
+            # Written by `millrace up`; set MILLRACE_COMMANDS_PRINCIPALS to use your own file.
+            principals:
+              demo:
+                token: \(commandToken)
+                channels: [\(name)]
+
+            """
+        try Data(yaml.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        return path
+    }
+
+    /// A message to a customer, as `POST /v1/commands` takes it.
+    static let sampleCommand =
+        #"{"channel":"demo","to":"15550001111","purpose":"utility","message":{"type":"text","text":{"body":"Your order is on its way."}}}"#
 
     /// A customer's "hello" as 360dialog would deliver it. `$(date +%s)` makes each call a new message of now; the
     /// quotes around it end and begin the shell's single quotes.

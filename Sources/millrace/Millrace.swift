@@ -12,14 +12,19 @@ struct Millrace: AsyncParsableCommand {
         abstract: "Webhooks of the WhatsApp Business API into an event log, and replies out of it.",
         discussion: "Settings come from the environment, see `MILLRACE_LOG` and the others in README.md.",
         subcommands: [
-            Up.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self,
+            Up.self, Send.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self, SpillCommand.self,
         ])
 }
 
 /// Opens the log for one command and closes it afterwards; errors become one readable line.
-func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
-    do {
-        let settings = try await Settings.load()
+///
+/// A command that only looks does not leave an empty log behind where there was none (`creating: false`).
+func withLog(creating: Bool = false, _ body: (any Log, Settings) async throws -> Void) async throws {
+    try await withSettings { settings in
+        guard creating || settings.log.exists else {
+            throw SettingError(
+                "MILLRACE_LOG", "there is no log at \(settings.log); `millrace up` and `millrace topics create` make one")
+        }
         var logger = Logger(label: "millrace")
         logger.logLevel = settings.logLevel == .info ? .warning : settings.logLevel
         let log = try await settings.log.open(
@@ -31,6 +36,13 @@ func withLog(_ body: (any Log, Settings) async throws -> Void) async throws {
             throw error
         }
         await log.close()
+    }
+}
+
+/// The same for a command that needs no log.
+func withSettings(_ body: (Settings) async throws -> Void) async throws {
+    do {
+        try await body(Settings.load())
     } catch let error as LogError where error.code == .unknownTopic {
         StandardError.write(line: "millrace: the log has no topic \(error.detail) yet; `millrace topics create` makes it")
         throw ExitCode(1)

@@ -44,14 +44,14 @@ struct Simulate: AsyncParsableCommand {
 
     /// The channels that send to this simulator, each with the webhook it is to call.
     static func numbers(in channels: [Channel], port: Int, ingress: String) throws -> [SimulatedNumber] {
-        let numbers = channels.filter { $0.sends(toPort: port) }.map { channel in
+        let numbers = try channels.filter { $0.sends(toPort: port) }.map { channel in
             let identity = channel.identity
             return SimulatedNumber(
                 apiKey: channel.apiKey?.value ?? "", hosting: identity.hosting,
                 phoneNumberID: identity.phoneNumberID ?? identity.name, wabaID: identity.wabaID ?? "0",
                 displayPhoneNumber: identity.displayPhoneNumber ?? "0",
                 webhook: SimulatedWebhook(
-                    url: "\(ingress)/webhooks/\(identity.name)", headers: channel.webhookProof.headers))
+                    url: "\(ingress)/webhooks/\(identity.name)", headers: try channel.webhookHeaders()))
         }
         if numbers.isEmpty { throw SettingError("MILLRACE_CHANNELS", "names no channel with an api_key and a base_url at port \(port)") }
         return numbers
@@ -62,14 +62,21 @@ extension Channel {
     func sends(toPort port: Int) -> Bool { apiKey != nil && URL(string: baseURL)?.port == port }
 }
 
-extension Channel.WebhookProof {
+extension Channel {
     /// The headers that 360dialog would be told to send along.
-    fileprivate var headers: [String: String] {
-        switch self {
-        case .basic(let user, let password):
-            ["Authorization": "Basic " + Data("\(user):\(password.value)".utf8).base64EncodedString()]
-        case .header(let name, let value): [name: value.value]
+    fileprivate func webhookHeaders() throws(SettingError) -> [String: String] {
+        var headers: [String: String] = [:]
+        for proof in webhookProofs {
+            switch proof {
+            case .basic(let user, let password):
+                headers["Authorization"] = "Basic " + Data("\(user):\(password.value)".utf8).base64EncodedString()
+            case .header(let name, let value): headers[name] = value.value
+            case .signature, .metaSignature:
+                throw SettingError(
+                    "channels.\(identity.name).webhook", "the simulator does not sign; it shows basic and header")
+            }
         }
+        return headers
     }
 }
 

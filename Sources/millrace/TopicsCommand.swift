@@ -13,7 +13,7 @@ struct TopicsCommand: AsyncParsableCommand {
             discussion: "Safe to repeat. Refuses when a topic exists with another number of partitions.")
 
         func run() async throws {
-            try await withLog { log, settings in
+            try await withLog(creating: true) { log, settings in
                 try await Provisioning.provision(log, topics: settings.topics)
                 print("topics and groups are ready on \(settings.log)")
             }

@@ -16,6 +16,7 @@ struct Up: AsyncParsableCommand {
             """)
 
     @Option(help: "Port of the ingress.") var port = 8080
+    @Option(help: "Port of the commands endpoint.") var commandsPort = 8090
     @Option(help: "Port of the simulated 360dialog.") var simulatorPort = 8360
     @Option(help: "First of the ports with health and metrics, one a stage; 0 for none.") var adminPort = 9464
     @Option(help: "Messages per second that simulated customers write.") var rate = 1.0
@@ -24,8 +25,9 @@ struct Up: AsyncParsableCommand {
     @Option(help: "Folder for the embedded log, state, the demo channel and the stages' logs.") var data = "./data"
 
     func validate() throws {
-        guard (0...65_535 - stages.count).contains(adminPort) else {
-            throw ValidationError("--admin-port must leave room for \(stages.count) ports below 65536")
+        let stages = Provisioning.builtInInputs(.init()).count + 2
+        guard (0...65_535 - stages).contains(adminPort) else {
+            throw ValidationError("--admin-port must leave room for \(stages) ports below 65536")
         }
     }
 
@@ -37,21 +39,32 @@ struct Up: AsyncParsableCommand {
         } catch {
             throw ValidationError("--data names a folder that cannot be made")
         }
+        try Premises.claim(folder: data)
         if environment["MILLRACE_LOG"] == nil {
             // For this process and, by inheritance, for its children.
             setenv("MILLRACE_LOG", "sqlite:\(data)/events.db", 1)
         }
-        if environment["MILLRACE_CHANNELS"] == nil {
+        if !Channels.areNamed(in: environment) {
             environment["MILLRACE_CHANNELS"] = try DemoChannel.write(in: data, simulatorPort: simulatorPort)
+            if environment[Self.principals] == nil {
+                environment[Self.principals] = try DemoChannel.writePrincipals(in: data)
+            }
         }
         let channels = try Channels.load(environment: environment).all
         let simulated = simulator && channels.contains { $0.sends(toPort: simulatorPort) }
-        try await withLog { log, settings in
+        let stages = stages(environment)
+        try Premises.check(port: port, option: "--port")
+        if environment[Self.principals] != nil { try Premises.check(port: commandsPort, option: "--commands-port") }
+        if simulated { try Premises.check(port: simulatorPort, option: "--simulator-port") }
+        for stage in stages where stage.adminPort != 0 {
+            try Premises.check(port: stage.adminPort, option: "--admin-port")
+        }
+        try await withLog(creating: true) { log, settings in
             try await Provisioning.provision(log, topics: settings.topics)
             let terminal = Terminal()
             let supervisor = try Supervisor(logDirectory: "\(data)/logs") { terminal.print("  ! \($0)") }
             let flow = try await FlowView.atTheEnd(of: log, topics: settings.topics)
-            terminal.print(banner(settings))
+            terminal.print(banner(settings, stages))
             await run(children(environment, simulated: simulated), under: supervisor, showing: flow, on: terminal)
         }
     }
@@ -71,9 +84,12 @@ struct Up: AsyncParsableCommand {
         terminal.print("  stopped; the log stays in place")
     }
 
+    private static let principals = "MILLRACE_COMMANDS_PRINCIPALS"
+
     private func children(_ environment: [String: String], simulated: Bool) -> [Child] {
         let here = URL(fileURLWithPath: CommandLine.executablePath).deletingLastPathComponent().path
-        var inherited = ["MILLRACE_CHANNELS": environment["MILLRACE_CHANNELS"]!]
+        var inherited: [String: String] = [:]
+        inherited["MILLRACE_CHANNELS"] = environment["MILLRACE_CHANNELS"]
         inherited["MILLRACE_STATE"] = environment["MILLRACE_STATE"] ?? "\(data)/state"
         // The demo channel's password is in the README: it must not be open to the network.
         inherited["MILLRACE_INGRESS_HOST"] = environment["MILLRACE_INGRESS_HOST"] ?? "127.0.0.1"
@@ -88,7 +104,9 @@ struct Up: AsyncParsableCommand {
                     ], environment: inherited.merging(["MILLRACE_ADMIN_PORT": "0"]) { $1 }))
         }
         inherited["MILLRACE_INGRESS_PORT"] = "\(port)"
-        for (stage, adminPort) in stages {
+        inherited["MILLRACE_COMMANDS_PORT"] = "\(commandsPort)"
+        inherited[Self.principals] = environment[Self.principals]
+        for (stage, adminPort) in stages(environment) {
             let variables = inherited.merging(["MILLRACE_ADMIN_PORT": "\(adminPort)"]) { $1 }
             children.append(Child(name: stage, executable: "\(here)/\(stage)", environment: variables))
         }
@@ -96,25 +114,35 @@ struct Up: AsyncParsableCommand {
     }
 
     /// The stages that have an admin port, each with its own: they share one machine.
-    private var stages: [(name: String, adminPort: Int)] {
-        let names = ["millrace-ingress"] + Provisioning.builtInInputs(.init()).map(\.processor)
+    private func stages(_ environment: [String: String]) -> [(name: String, adminPort: Int)] {
+        var names = ["millrace-ingress"] + Provisioning.builtInInputs(.init()).map(\.processor)
+        // Without anybody who may send there is nothing to listen for.
+        if environment[Self.principals] != nil { names.append("millrace-commands") }
         return names.enumerated().map { (name: $1, adminPort: adminPort == 0 ? 0 : adminPort + $0) }
     }
 
-    private var watching: String {
+    private func watching(_ stages: [(name: String, adminPort: Int)]) -> String {
         if adminPort == 0 { return "" }
         let ports = stages.map { "\($0.adminPort) \($0.name)" }.joined(separator: ", ")
         return "\n  Health and metrics, /readyz and /metrics on 127.0.0.1: \(ports).\n"
     }
 
-    private func banner(_ settings: Settings) -> String {
+    private func banner(_ settings: Settings, _ stages: [(name: String, adminPort: Int)]) -> String {
+        let send = """
+          Send a message to a customer:
+
+            curl -H 'Authorization: Bearer \(DemoChannel.commandToken)' http://127.0.0.1:\(commandsPort)/v1/commands -d '\(DemoChannel.sampleCommand)'
+
+
         """
+        return """
 
           Millrace is up.  Log: \(settings.log).  Ctrl-C stops it.
           Write as a customer, from another terminal:
 
             curl -u demo:demo-only http://127.0.0.1:\(port)/webhooks/demo -d '\(DemoChannel.sampleWebhook)'
-        \(watching)
+
+        \(stages.contains { $0.name == "millrace-commands" } ? send : "")\(watching(stages))
           Each line below is one customer's message: who wrote, what was answered, and how long each step took.
 
         """

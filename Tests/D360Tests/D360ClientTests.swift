@@ -6,13 +6,13 @@ import WhatsApp
 
 @Suite struct D360ClientTests {
     private func command(
-        _ hosting: Hosting = .cloud, purpose: OutboundCommand.Purpose = .reply,
+        _ hosting: Hosting = .cloud, purpose: OutboundCommand.Purpose = .reply, route: OutboundCommand.Route = .messages,
         message: String = #"{"type":"text","text":{"body":"Hi"}}"#
     ) throws -> OutboundCommand {
         OutboundCommand(
             channel: ChannelIdentity(name: "shop", hosting: hosting, phoneNumberID: "700"), id: "c1", purpose: purpose,
             recipient: .to("15550001111"), conversationKey: "700:15550001111",
-            message: try JSON(parsing: Array(message.utf8)), expiresAt: Timestamp(seconds: 10),
+            message: try JSON(parsing: Array(message.utf8)), route: route, expiresAt: Timestamp(seconds: 10),
             requestedAt: Timestamp(seconds: 1))
     }
 
@@ -57,17 +57,31 @@ import WhatsApp
         try await server.stop()
     }
 
-    @Test func marketingTemplatesGoToTheirOwnEndpointUnlessSwitchedOff() async throws {
+    @Test func marketingTemplatesGoToTheirOwnEndpointWhenAskedAndEnabled() async throws {
         let server = try await LocalServer { _ in .answer(body: Self.accepted) }
         let client = D360Client(transport: HTTPTransport())
         let template = #"{"type":"template","template":{"name":"promo","language":{"code":"de"}}}"#
-        let promotion = try command(purpose: .marketing, message: template)
+        let promotion = try command(purpose: .marketing, route: .marketingMessages, message: template)
         _ = await client.send(promotion, to: endpoint(server))
         _ = await client.send(promotion, to: endpoint(server, marketing: false))
-        _ = await client.send(try command(purpose: .utility, message: template), to: endpoint(server))
-        _ = await client.send(try command(purpose: .marketing), to: endpoint(server))
-        #expect(server.requests.map(\.path) == ["/marketing_messages", "/messages", "/messages", "/messages"])
+        _ = await client.send(try command(purpose: .marketing, message: template), to: endpoint(server))
+        #expect(server.requests.map(\.path) == ["/marketing_messages", "/messages", "/messages"])
         try await server.stop()
+    }
+
+    @Test func markAsReadIsAcceptedWithoutAMessageID() async throws {
+        let mark = #"{"status":"read","message_id":"wamid.a/b=="}"#
+        for (hosting, answer) in [(Hosting.cloud, #"{"success":true}"#), (.onPremise, ""), (.onPremise, "null")] {
+            let server = try await LocalServer { _ in .answer(body: Array(answer.utf8)) }
+            let client = D360Client(transport: HTTPTransport())
+            let outcome = await client.send(try command(hosting, message: mark), to: endpoint(server, hosting))
+            guard case .accepted(let receipt) = outcome else { return #expect(Bool(false), "\(outcome)") }
+            #expect(receipt.messageID == nil)
+            let request = try #require(server.requests.first)
+            #expect(request.method == (hosting == .cloud ? "POST" : "PUT"))
+            #expect(request.path == (hosting == .cloud ? "/messages" : "/v1/messages/wamid.a%2Fb%3D%3D"))
+            try await server.stop()
+        }
     }
 
     @Test(arguments: [
@@ -87,7 +101,7 @@ import WhatsApp
         let outcome = await D360Client(transport: HTTPTransport()).send(try command(), to: endpoint(server))
         let word =
             switch outcome {
-            case .accepted(let receipt): "accepted \(receipt.messageID)"
+            case .accepted(let receipt): "accepted \(receipt.messageID ?? "-")"
             case .rejected(let error): "rejected \(error.label)"
             case .retry(let error): "retry \(error.label) \(error.retryAfter.map(String.init(describing:)) ?? "-")"
             case .notSent(let error): "not sent \(error)"

@@ -25,19 +25,19 @@ struct Pipeline {
 
     /// Sets everything up, runs `body`, stops everything, and removes the folder when nothing was thrown.
     static func run(
-        on location: LogLocation? = nil, partitions: Int32 = 12, load: Load, _ body: (Pipeline) async throws -> Void
+        on location: LogLocation? = nil, topics: Topics = Topics(), load: Load, _ body: (Pipeline) async throws -> Void
     ) async throws {
         let directory = NSTemporaryDirectory() + "millrace-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let location = location ?? .sqlite(path: "\(directory)/events.db")
-        let topics = Topics(partitions: partitions)
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let log = try await location.open(kafkaProperties: Self.kafkaProperties, replicas: 1, logger: silent)
+        let log = try await location.open(
+            kafkaProperties: Self.kafkaProperties, replicas: Self.replicas(location), logger: silent)
         try await Provisioning.provision(log, topics: topics)
         let ports = try Ports()
         let channels = try Self.writeChannels(in: directory, simulatorPort: ports.simulator)
         let fleet = try Fleet(
-            environment: Self.environment(location, directory, partitions, ports, channels), logs: "\(directory)/logs")
+            environment: Self.environment(location, directory, topics, ports, channels), logs: "\(directory)/logs")
         let transport = HTTPTransport()
         let simulator = Simulator(Self.simulation(ports, load), transport: transport, logger: silent)
         let group = ServiceGroup(services: [simulator], logger: silent)
@@ -61,14 +61,22 @@ struct Pipeline {
     /// The mock cluster's pace; harmless on a real one.
     private static let kafkaProperties = ["fetch.wait.max.ms": "10"]
 
+    /// As many as there are brokers, up to Kafka's usual three.
+    private static func replicas(_ location: LogLocation) -> Int {
+        guard case .kafka(let bootstrap) = location else { return 1 }
+        return min(3, bootstrap.split(separator: ",").count)
+    }
+
     private static func environment(
-        _ location: LogLocation, _ directory: String, _ partitions: Int32, _ ports: Ports, _ channels: String
+        _ location: LogLocation, _ directory: String, _ topics: Topics, _ ports: Ports, _ channels: String
     ) -> [String: String] {
         [
             "MILLRACE_LOG": "\(location)", "MILLRACE_STATE": "\(directory)/state", "MILLRACE_CHANNELS": channels,
-            "MILLRACE_TOPICS_PARTITIONS": "\(partitions)", "MILLRACE_INGRESS_HOST": "127.0.0.1",
-            "MILLRACE_INGRESS_PORT": "\(ports.ingress)", "MILLRACE_KAFKA_FETCH_WAIT_MAX_MS": "10",
-            "MILLRACE_KAFKA_SESSION_TIMEOUT_MS": "3000",
+            "MILLRACE_TOPICS_PREFIX": topics.prefix, "MILLRACE_TOPICS_PARTITIONS": "\(topics.partitions)",
+            "MILLRACE_INGRESS_HOST": "127.0.0.1", "MILLRACE_INGRESS_PORT": "\(ports.ingress)",
+            "MILLRACE_KAFKA_FETCH_WAIT_MAX_MS": "10",
+            // Short, so that a killed member is missed soon; the least that a real broker takes.
+            "MILLRACE_KAFKA_SESSION_TIMEOUT_MS": "6000",
         ]
     }
 

@@ -76,11 +76,18 @@ import WhatsApp
                 [], [shop, shop], [channel("", .none)], [channel("a/b", .none)], [channel("a b", .none)],
                 [channel("a", .basic(user: "", password: "p"))], [channel("a", .basic(user: "u", password: ""))],
                 [channel("a", .basic(user: "u:v", password: "p"))], [channel("a", .header(name: "", value: "v"))],
-                [channel("a", .header(name: "h", value: ""))],
+                [channel("a", .header(name: "h", value: ""))], [channel("a", .signature(.meta, secret: ""))],
+                [IngressChannel(identity: .init(name: "a", hosting: .cloud), authentication: [])],
+                [IngressChannel(identity: .init(name: "a", hosting: .cloud), authentication: [.none, TestIngress.shopLogin])],
+                [
+                    IngressChannel(
+                        identity: .init(name: "a", hosting: .cloud), authentication: [.none], verifyTokens: [""])
+                ],
             ].map { IngressConfiguration(channels: $0) }
             + [
                 { $0.port = 65_536 }, { $0.maxBodyBytes = 0 }, { $0.maxInFlightBytes = 1_000 },
                 { $0.ackDeadline = .zero }, { $0.eventLoopCount = 0 },
+                { $0.maxNesting = 129 },
             ].map { (change: (inout IngressConfiguration) -> Void) in
                 var configuration = IngressConfiguration(channels: [shop])
                 change(&configuration)

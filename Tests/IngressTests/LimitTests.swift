@@ -49,6 +49,18 @@ import Testing
         #expect(producer.sent.count == 2)
     }
 
+    @Test func jsonNestedBeyondTheLimitIsRefused() async throws {
+        func nested(_ depth: Int) -> String {
+            #"{"a":"# + String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1) + "}"
+        }
+        for limit in [3, 64, 128] {
+            try await withIngress(TestProducer(), configure: { $0.maxNesting = limit }) { ingress in
+                try await ingress.expect(200, to: post(nested(limit)))
+                try await ingress.expect(400, to: post(nested(limit + 1)))
+            }
+        }
+    }
+
     @Test func headersBeyondTheLimitAreRefused() async throws {
         try await withIngress(TestProducer(), configure: { $0.maxHeaderBytes = 4_096 }) { ingress in
             let long = "X-Long: \(String(repeating: "a", count: 5_000))\r\n"

@@ -149,17 +149,6 @@ import WhatsApp
         }
     }
 
-    @Test func encodedBodiesAreNotTaken() async throws {
-        try await withIngress(TestProducer()) { ingress in
-            let client = try await ingress.connect()
-            for (encoding, status) in [("gzip", 415), ("identity", 200)] {
-                let headers = TestIngress.shopHeader + "Content-Encoding: \(encoding)\r\n"
-                try await client.send(post(message("wamid.1"), headers: headers))
-                #expect(try await client.response().status == status)
-            }
-        }
-    }
-
     /// Framing that two servers could read differently, and plain nonsense: refused, and nothing behind it is read.
     @Test(arguments: [
         ("Content-Length: 5\r\nContent-Length: 6\r\n", 400),

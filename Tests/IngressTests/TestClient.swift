@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 import Testing
 
@@ -49,12 +50,17 @@ final class TestClient: Sendable {
         self.channel = channel
     }
 
-    static func connect(_ port: Int) async throws -> TestClient {
+    /// - Parameter tls: speaks TLS with this context; a failed handshake shows as a reset.
+    static func connect(_ port: Int, tls: NIOSSLContext? = nil) async throws -> TestClient {
         let inbox = Inbox()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: "hooks.example")
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
                     try channel.pipeline.syncOperations.addHandler(Reader(inbox))
                 }
             }
@@ -67,6 +73,8 @@ final class TestClient: Sendable {
     /// Sends without waiting: the peer may stop reading.
     func post(_ bytes: [UInt8]) { channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
 
+    /// Closes our side without waiting.
+    func halfClose() { channel.close(mode: .output, promise: nil) }
     func closeOutput() async throws { try await channel.close(mode: .output) }
     /// Stops reading, so that the peer's answers pile up.
     func stopReading() async throws { try await channel.setOption(.autoRead, value: false).get() }

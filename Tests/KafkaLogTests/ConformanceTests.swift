@@ -110,7 +110,7 @@ extension KafkaSubject {
     /// With a broker's defaults a segment is a week old, or 1 GiB large, before anything of it is swept. Set
     /// `MILLRACE_TEST_KAFKA_SWEEPS=1` where the brokers sweep within seconds: `log.roll.ms=1000`,
     /// `log.retention.check.interval.ms=500`, `log.segment.delete.delay.ms=0`, `log.cleaner.backoff.ms=500`,
-    /// `log.cleaner.min.cleanable.ratio=0`, `log.segment.bytes=1048576`.
+    /// `log.cleaner.min.cleanable.ratio=0`.
     private static var skippedOnRealBrokers: [ConformanceCase: String] {
         if ProcessInfo.processInfo.environment["MILLRACE_TEST_KAFKA_SWEEPS"] != nil { return [:] }
         return Dictionary(

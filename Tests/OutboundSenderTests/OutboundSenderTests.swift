@@ -11,14 +11,15 @@ import WhatsApp
 /// A sender that answers what it is told and notes what it was asked for.
 final class ScriptedSender: CommandSender {
     private let outcomes: Mutex<[SendOutcome]>
-    private let commands = Mutex<[String]>([])
+    private let commands = Mutex<[OutboundCommand]>([])
 
     init(_ outcomes: [SendOutcome]) { self.outcomes = Mutex(outcomes) }
 
-    var sent: [String] { commands.withLock { $0 } }
+    var sent: [String] { commands.withLock { $0.map(\.id) } }
+    var types: [String?] { commands.withLock { $0.map(\.messageType) } }
 
     func send(_ command: OutboundCommand, to endpoint: ChannelEndpoint) async -> SendOutcome {
-        commands.withLock { $0.append(command.id) }
+        commands.withLock { $0.append(command) }
         return outcomes.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
     }
 }
@@ -33,13 +34,15 @@ enum Sample {
 
     static func command(
         _ id: String = "c1", hosting: Hosting = .cloud, number: String? = "700", name: String = "shop",
-        lifetime: Duration = .seconds(3_600)
+        lifetime: Duration = .seconds(3_600), purpose: OutboundCommand.Purpose = .reply, fallback: String? = nil,
+        windowEndsAt: Timestamp? = nil, text: String = "Hi"
     ) throws -> OutboundCommand {
         OutboundCommand(
             channel: ChannelIdentity(name: name, hosting: hosting, wabaID: "900", phoneNumberID: number), id: id,
-            purpose: .reply, recipient: .to("15550001111"), conversationKey: "700:15550001111",
-            message: try JSON(parsing: Array(#"{"type":"text","text":{"body":"Hi"}}"#.utf8)),
-            expiresAt: now + lifetime, requestedAt: now, correlationID: "root", causationID: "cause",
+            purpose: purpose, recipient: .to("15550001111"), conversationKey: "700:15550001111",
+            message: try JSON(parsing: Array(#"{"type":"text","text":{"body":"\#(text)"}}"#.utf8)),
+            fallback: try fallback.map { try JSON(parsing: Array($0.utf8)) }, expiresAt: now + lifetime,
+            windowEndsAt: windowEndsAt, requestedAt: now, correlationID: "root", causationID: "cause",
             traceparent: "00-1")
     }
 
@@ -236,5 +239,89 @@ enum Sample {
         #expect(sender.sent.isEmpty, "another number of the same webhook must not send it")
         _ = try await tester.feed([Sample.record(try Sample.command(number: nil))], at: Sample.now)
         #expect(sender.sent == ["c1"], "without a number the name decides")
+    }
+
+    @Test func commandThatBreaksARuleIsNotSent() async throws {
+        let sender = ScriptedSender([.accepted(try Sample.receipt())])
+        let processor = Sample.processor(sender)
+        let record = Sample.record(try Sample.command(text: ""))
+        let context = ProcessorTester(processor).context(for: record, at: Sample.now)
+        let failure = try #require(
+            await #expect(throws: HandlerFailure.self) { _ = try await processor.handle(record, context) })
+        #expect(!failure.isTransient)
+        #expect(failure.disposition == .rejected)
+        #expect(failure.errorClass == "invalid")
+        #expect(failure.message == "message.text.body: must be text of 1 to 4096 characters")
+        #expect(try Sample.results(await processor.deadLettered(record, failure, context)).first?.outcome == .rejected)
+        #expect(sender.sent.isEmpty)
+    }
+
+    private static let template = #"{"type":"template","template":{"name":"t","language":{"code":"de"}}}"#
+    private static let closed = [131047, 470].map {
+        SendOutcome.rejected(ClassifiedError(code: $0, errorClass: .permanent, meaning: "outside the window"))
+    }
+
+    @Test(arguments: closed) func fallbackFollowsAClosedWindowOnceUnderTheSameID(answer: SendOutcome) async throws {
+        let sender = ScriptedSender([answer, .accepted(try Sample.receipt())])
+        let tester = ProcessorTester(Sample.processor(sender))
+        let record = Sample.record(try Sample.command(fallback: Self.template))
+        let outputs = try await tester.feed([record, record], at: Sample.now)
+        #expect(sender.sent == ["c1", "c1"])
+        #expect(sender.types == ["text", "template"])
+        let results = try Sample.results(outputs)
+        #expect(results.map(\.usedFallback) == [true, true])
+        #expect(results.map(\.outcome) == [.accepted, .accepted])
+    }
+
+    @Test func refusedFallbackIsTheEnd() async throws {
+        let sender = ScriptedSender(Self.closed)
+        let tester = ProcessorTester(Sample.processor(sender))
+        let record = Sample.record(try Sample.command(fallback: Self.template))
+        let failure = await #expect(throws: HandlerFailure.self) { try await tester.feed([record], at: Sample.now) }
+        #expect(failure?.isTransient == false)
+        #expect(sender.types == ["text", "template"])
+    }
+
+    @Test func knownClosedWindowBlocksTheMessageOrSendsTheFallbackAtOnce() async throws {
+        let sender = ScriptedSender([.accepted(try Sample.receipt())])
+        let tester = ProcessorTester(Sample.processor(sender))
+        let bare = Sample.record(try Sample.command("c1", windowEndsAt: Sample.now))
+        let failure = await #expect(throws: HandlerFailure.self) { try await tester.feed([bare], at: Sample.now) }
+        #expect(failure?.errorClass == "window-closed")
+        #expect(failure?.isTransient == false)
+        #expect(sender.sent.isEmpty)
+        let prepared = Sample.record(try Sample.command("c2", fallback: Self.template, windowEndsAt: Sample.now))
+        let results = try Sample.results(try await tester.feed([prepared], at: Sample.now))
+        #expect(results.map(\.usedFallback) == [true])
+        #expect(sender.types == ["template"])
+        let open = Sample.record(
+            try Sample.command("c3", fallback: Self.template, windowEndsAt: Sample.now + .seconds(1)))
+        #expect(try Sample.results(try await tester.feed([open], at: Sample.now)).map(\.usedFallback) == [false])
+    }
+
+    @Test func otherContentUnderAnUsedIDIsRefused() async throws {
+        let sender = ScriptedSender([.accepted(try Sample.receipt())])
+        let tester = ProcessorTester(Sample.processor(sender))
+        _ = try await tester.feed([Sample.record(try Sample.command())], at: Sample.now)
+        let second = Sample.record(try Sample.command(text: "Bye"))
+        let failure = await #expect(throws: HandlerFailure.self) { try await tester.feed([second], at: Sample.now) }
+        #expect(failure?.errorClass == "conflict")
+        #expect(failure?.isTransient == false)
+        #expect(sender.sent == ["c1"])
+    }
+
+    @Test func answerThatMarketingIsStoppedHoldsForQueuedMarketingOnly() async throws {
+        let stopped = ClassifiedError(code: 131050, httpStatus: 400, errorClass: .marketing, meaning: "stopped")
+        let sender = ScriptedSender([.rejected(stopped), .accepted(try Sample.receipt())])
+        let tester = ProcessorTester(Sample.processor(sender))
+        let queued = try ["c1", "c2"].map { Sample.record(try Sample.command($0, purpose: .marketing)) }
+        let results = try Sample.results(try await tester.feed(queued, at: Sample.now))
+        #expect(results.map(\.outcome) == [.rejected, .rejected])
+        #expect(results.map(\.error?.errorClass) == ["suppressed", "suppressed"])
+        #expect(results.map(\.error?.code) == [131050, nil])
+        #expect(results.map(\.attempts) == [1, 0])
+        #expect(sender.sent == ["c1"])
+        _ = try await tester.feed([Sample.record(try Sample.command("c3", purpose: .utility))], at: Sample.now)
+        #expect(sender.sent == ["c1", "c3"])
     }
 }

@@ -9,6 +9,8 @@ import Testing
         #expect(settings.topics.messages.name == "whatsapp.messages.v1")
         #expect(settings.topics.partitions == 12)
         #expect(settings.start == .committed)
+        #expect(settings.spillDirectory == nil)
+        #expect(settings.spillMaxBytes == 1 << 30)
     }
 
     @Test func theEnvironmentWinsOverTheFileAndTheFileOverTheDefault() async throws {
@@ -26,7 +28,8 @@ import Testing
     @Test(arguments: [
         ("MILLRACE_LOG", "postgres://x"), ("MILLRACE_LOG", "kafka://user:secret@host:9092"), ("MILLRACE_LOG", "sqlite:"),
         ("MILLRACE_TOPICS_PARTITIONS", "many"), ("MILLRACE_TOPICS_PARTITIONS", "0"), ("MILLRACE_START", "newest"),
-        ("MILLRACE_LOG_LEVEL", "loud"), ("MILLRACE_KAFKA_SASL_PASSWORD_FILE", "/nowhere"),
+        ("MILLRACE_LOG_LEVEL", "loud"), ("MILLRACE_SPILL", ""), ("MILLRACE_SPILL_MAX_BYTES", "1000"),
+        ("MILLRACE_KAFKA_SASL_PASSWORD_FILE", "/nowhere"),
     ])
     func aBadValueStopsTheStartAndIsNamedButNotShown(_ name: String, _ value: String) async throws {
         let error = await #expect(throws: SettingError.self) { try await Settings.load(environment: [name: value]) }
@@ -40,9 +43,12 @@ import Testing
         try Data("hunter2\n".utf8).write(to: URL(fileURLWithPath: path))
         let settings = try await Settings.load(environment: [
             "MILLRACE_LOG": "kafka://b1:9092,b2:9092", "MILLRACE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "MILLRACE_KAFKA_SASL_PASSWORD_FILE": path,
+            "MILLRACE_KAFKA_SASL_PASSWORD_FILE": path, "MILLRACE_SPILL": "/var/lib/millrace/spill",
+            "MILLRACE_SPILL_MAX_BYTES": "2097152",
         ])
         #expect(settings.log == .kafka(bootstrap: "b1:9092,b2:9092"))
+        #expect(settings.spillDirectory == "/var/lib/millrace/spill")
+        #expect(settings.spillMaxBytes == 2 << 20)
         #expect(settings.kafkaProperties == ["security.protocol": "SASL_SSL", "sasl.password": "hunter2"])
     }
 }

@@ -112,6 +112,78 @@ import WhatsApp
         #expect(error.errorClass == expected)
     }
 
+    /// 360dialog's words decide in every shape, and before a code that means something on the other hosting only.
+    @Test(arguments: [
+        ("You have exceeded the endpoint limit", ErrorClass.retry), ("due to LACK OF PAYMENT", .hold),
+        ("WhatsApp API has been disabled.", .hold), ("Something else", .retryFew),
+    ])
+    func wordsOf360dialogAreTheSameInEveryShape(text: String, expected: ErrorClass) {
+        for shape in [
+            #"{"error":"\#(text)"}"#, #"{"meta":{"httpCode":400,"developerMessage":"\#(text)"}}"#,
+            #"{"meta":{"http_code":400,"developer_message":"\#(text)"}}"#, #"{"error":{"message":"\#(text)"}}"#,
+            #"{"errors":[{"title":"\#(text)"}]}"#, #"{"errors":[{"details":"\#(text)","title":"x"}]}"#,
+        ] {
+            let error = ErrorCatalogue.classify(httpStatus: 400, body: Array(shape.utf8), hosting: .cloud)
+            #expect(error.errorClass == expected, "\(shape)")
+            #expect(error.code == nil)
+        }
+        let foreign = #"{"error":{"code":400,"message":"\#(text)"}}"#
+        let error = ErrorCatalogue.classify(httpStatus: 400, body: Array(foreign.utf8), hosting: .cloud)
+        #expect(error.errorClass == (expected == .retryFew ? .permanent : expected))
+    }
+
+    /// What no server should answer, and some proxy will.
+    @Test(arguments: [
+        "<!DOCTYPE html><html><body>error 131047</body></html>", "", " ", "null", "[]", "17", #""131047""#, "{",
+        #"{"error":null}"#, #"{"error":[]}"#, #"{"error":{"code":null}}"#, #"{"error":{"code":{}}}"#,
+        #"{"error":{"code":[131047]}}"#, #"{"error":{"code":1.5}}"#, #"{"error":{"code":1e400}}"#,
+        #"{"error":{"code":"131047x"}}"#, #"{"error":{"code":99999999999999999999999}}"#, #"{"errors":null}"#,
+        #"{"errors":[]}"#, #"{"errors":["131047"]}"#, #"{"errors":[null,17]}"#, #"{"errors":{"code":470}}"#,
+        #"{"meta":"down"}"#, #"{"meta":{"developerMessage":17}}"#, "\u{FEFF}{}",
+    ])
+    func hostileBodiesLeaveItToTheStatus(body: String) {
+        for (status, expected) in [(400, ErrorClass.retryFew), (401, .hold), (429, .retry), (503, .retry)] {
+            for hosting in Hosting.allCases {
+                let error = ErrorCatalogue.classify(httpStatus: status, body: Array(body.utf8), hosting: hosting)
+                #expect(error.errorClass == expected, "\(status)")
+                #expect(error.code == nil)
+            }
+        }
+    }
+
+    @Test func nestedJunkAndBrokenBytesLeaveItToTheStatusToo() {
+        let deep = Array(repeating: UInt8(ascii: "["), count: 100_000)
+        let broken = Array(#"{"error":{"code":131047,"message":""#.utf8) + [0xFF, 0xFE] + Array(#""}}"#.utf8)
+        for body in [deep, broken] {
+            #expect(ErrorCatalogue.classify(httpStatus: 500, body: body, hosting: .cloud).errorClass == .retry)
+        }
+    }
+
+    @Test func ofSeveralCodesTheFirstKnownOneCounts() {
+        func code(_ list: String) -> ClassifiedError {
+            let body = Array(#"{"errors":[\#(list)]}"#.utf8)
+            return ErrorCatalogue.classify(httpStatus: 400, body: body, hosting: .onPremise)
+        }
+        #expect(code(#"{"code":777777},{"code":"470"},{"code":1015}"#).code == 470)
+        #expect(code(#"{"title":"x"},{"code":1015}"#).errorClass == .retry)
+        let unknown = code(#"{"code":777777},{"code":888888}"#)
+        #expect(unknown.code == 777_777)
+        #expect(unknown.errorClass == .retryFew)
+        let many = Array(repeating: #"{"code":777777}"#, count: 10_000).joined(separator: ",")
+        #expect(code(many + #",{"code":470}"#).code == 777_777, "a long list is not read to its end")
+    }
+
+    @Test(arguments: [
+        (4, ErrorScope.app), (80007, .account), (130429, .number), (131048, .number), (368, .account),
+        (131056, .recipient), (132015, .template), (131063, .template), (132069, .template), (131026, .message),
+        (131050, .message), (190, .number), (131042, .account), (131000, .message),
+    ] as [(Int64, ErrorScope)])
+    func errorsReachAsFarAsDocumented(code: Int64, scope: ErrorScope) {
+        #expect(ErrorCatalogue.entry(code: code, hosting: .cloud)?.scope == scope)
+        let body = Array(#"{"error":{"code":\#(code)}}"#.utf8)
+        #expect(ErrorCatalogue.classify(httpStatus: 400, body: body, hosting: .cloud).scope == scope)
+    }
+
     @Test func hostingsKeepTheirOwnCodesAndFallBackOnTheOthers() {
         let body = Array(#"{"error":{"code":470}}"#.utf8)
         #expect(ErrorCatalogue.classify(httpStatus: 400, body: body, hosting: .cloud).errorClass == .permanent)

@@ -44,41 +44,108 @@ import WhatsApp
         #expect(event.source == "/360dialog/900/700")
     }
 
-    /// Everything the API takes for sending: the pieces of a body make a command, and the command makes the body.
+    /// Everything the API takes for sending: the pieces of a body make a command, and the command makes the call.
     @Test(arguments: [Hosting.cloud, .onPremise]) func everySampleSurvivesBeingACommand(hosting: Hosting) throws {
         let folder = hosting == .cloud ? "cloud" : "onprem"
-        var count = 0
-        for file in OutboundFixtures.files(folder) {
+        // Other calls of the API: setting webhooks, and the contact check.
+        let others: Set = ["config-webhook-number.json", "config-webhook-waba.json", "check-contacts.json"]
+        let files = OutboundFixtures.files(folder).filter { !others.contains($0) }
+        for file in files {
             let sample = try OutboundFixtures.bytes(folder, file)
-            let json = try JSON(parsing: sample)
-            // Marking as read and typing are no messages; the contact check is another call.
-            guard json["type"] != nil else { continue }
-            count += 1
-            let message = JSONWriter.object { message in
-                json.forEachMember { name, value in
-                    let isOurs = ["messaging_product", "to", "recipient", "biz_opaque_callback_data"].contains(name)
-                    if !isOurs, name != "recipient_type" { message.rawMember(name, value.bytes) }
-                }
-            }
-            let user = json["to"]?.string ?? ""
-            let key = json["recipient_type"]?.string == "group" ? "700:group:\(user)" : "700:\(user)."
-            let command = try Self.command(
-                message: String(decoding: message, as: UTF8.self),
-                recipient: json["recipient"]?.string.map { .userID($0) } ?? .to(user), conversationKey: key)
-            let read = try OutboundCommand(Self.stored(command.record(topic: "out")))
-            let body = read.body(for: hosting)
+            let command = try Self.command(fromSample: sample, isMarketing: file.hasPrefix("marketing"))
+            let call = try OutboundCommand(Self.stored(command.record(topic: "out"))).call(for: hosting)
             let tag = "biz_opaque_callback_data"
             #expect(
-                try OutboundFixtures.canonical(body, without: tag) == OutboundFixtures.canonical(sample, without: tag),
-                "\(folder)/\(file)")
-            #expect(try JSON(parsing: body)[tag]?.string == (hosting == .cloud ? "mr1:c1:\(key)" : nil))
+                try OutboundFixtures.canonical(call.body, without: tag)
+                    == OutboundFixtures.canonical(sample, without: tag), "\(folder)/\(file)")
+            let expectedTag = hosting == .cloud && !command.isMark ? "mr1:c1:\(command.conversationKey)" : nil
+            #expect(try JSON(parsing: call.body)[tag]?.string == expectedTag, "\(folder)/\(file)")
+            let mark = hosting == .cloud ? "POST /messages" : "PUT /v1/messages/wamid.c2FtcGxl"
+            let message = hosting == .cloud ? "POST /messages" : "POST /v1/messages"
+            let expected =
+                command.isMark ? mark : file.hasPrefix("marketing") ? "POST /marketing_messages" : message
+            #expect("\(call.method) \(call.path)" == expected, "\(folder)/\(file)")
         }
-        #expect(count == (hosting == .cloud ? 49 : 13))
+        #expect(files.count == (hosting == .cloud ? 51 : 14))
+    }
+
+    /// A command whose parts are those of a body of the API.
+    static func command(fromSample sample: [UInt8], isMarketing: Bool = false) throws -> OutboundCommand {
+        let json = try JSON(parsing: sample)
+        let ours = ["messaging_product", "to", "recipient", "biz_opaque_callback_data", "recipient_type"]
+        let message = JSONWriter.object { message in
+            json.forEachMember { name, value in
+                if !ours.contains(name) { message.rawMember(name, value.bytes) }
+            }
+            // On-premise the path names the message to mark.
+            if json["status"] != nil, json["message_id"] == nil { message.member("message_id", "wamid.c2FtcGxl") }
+        }
+        let user = json["to"]?.string ?? ""
+        var command = try Self.command(
+            message: String(decoding: message, as: UTF8.self),
+            recipient: json["recipient"]?.string.map { .userID($0) } ?? .to(user.isEmpty ? "15550001111" : user),
+            conversationKey: json["recipient_type"]?.string == "group" ? "700:group:\(user)" : "700:\(user).")
+        if isMarketing {
+            command.purpose = .marketing
+            command.route = .marketingMessages
+        }
+        return command
+    }
+
+    @Test func routeToMarketingMessagesNeedsATemplateAPurposeAndALeave() throws {
+        let template = #"{"type":"template","template":{"name":"promo"}}"#
+        var command = try Self.command(message: template)
+        command.purpose = .marketing
+        #expect(command.call(for: .cloud).path == "/messages", "not asked for")
+        command.route = .marketingMessages
+        #expect(command.call(for: .cloud).path == "/marketing_messages")
+        #expect(command.call(for: .cloud, marketingMessages: false).path == "/messages")
+        #expect(command.call(for: .onPremise).path == "/v1/messages")
+        command.purpose = .utility
+        #expect(command.call(for: .cloud).path == "/messages")
+    }
+
+    @Test func fallbackComesBackAndReplacesTheMessageUnderTheSameID() throws {
+        var command = try Self.command()
+        #expect(command.asFallback == nil)
+        command.fallback = try JSON(parsing: Array(#"{"type":"template","template":{"name":"t"}}"#.utf8))
+        let read = try OutboundCommand(Self.stored(command.record(topic: "out")))
+        let fallback = try #require(read.asFallback)
+        #expect(fallback.messageType == "template")
+        #expect(!fallback.needsOpenWindow && read.needsOpenWindow)
+        #expect(fallback.id == command.id && fallback.tag == command.tag)
+        #expect(fallback.asFallback == nil)
+    }
+
+    @Test func contentIsTheSameInAnyWritingAndDiffersInEveryPart() throws {
+        let first = try Self.command(message: #"{"type":"text","text":{"body":"é/","preview_url":true}}"#)
+        let again = try Self.command(
+            message: #"{ "text": {"preview_url":true, "body":"\u00e9\/"}, "type":"text" }"#)
+        #expect(first.contentHash == again.contentHash)
+        var others = [first, first, first, first, first, first]
+        others[0].message = try JSON(parsing: Array(#"{"type":"text","text":{"body":"e/","preview_url":true}}"#.utf8))
+        others[1].purpose = .authentication
+        others[2].recipient = .to("15550002222")
+        others[3].opaque = nil
+        others[4].route = .marketingMessages
+        others[5].fallback = first.message
+        #expect(Set((others + [first]).map(\.contentHash)).count == 7)
+        var later = first
+        later.expiresAt = later.expiresAt + .seconds(1)
+        #expect(later.contentHash == first.contentHash)
+    }
+
+    @Test func callersIDsAreApartByPrincipalChannelAndKey() {
+        let ids = [("a", "c", "k"), ("b", "c", "k"), ("a", "d", "k"), ("a", "c", "l"), ("ac", "", "k")].map {
+            OutboundCommand.id(principal: $0.0, channel: $0.1, key: $0.2)
+        }
+        #expect(Set(ids).count == 5)
+        #expect(ids[0] == OutboundCommand.id(principal: "a", channel: "c", key: "k"))
     }
 
     @Test func ownRecipientTypeOfAMessageStands() throws {
         let command = try Self.command(message: #"{"recipient_type":"group","type":"text","text":{"body":"x"}}"#)
-        let body = String(decoding: command.body(for: .cloud), as: UTF8.self)
+        let body = String(decoding: command.call(for: .cloud).body, as: UTF8.self)
         #expect(body.contains(#""recipient_type":"group""#))
         #expect(!body.contains("individual"))
     }

@@ -4,7 +4,8 @@ import Testing
 
 @testable import WhatsApp
 
-/// Damaged fixtures, the same ones in every run.
+/// Damaged fixtures, the same ones in every run. `deploy/local fuzz` runs on, from any seed: `MILLRACE_FUZZ_SECONDS`
+/// and `MILLRACE_FUZZ_SEED`.
 @Suite struct WebhookFuzzTests {
     /// SplitMix64.
     private struct Random: RandomNumberGenerator {
@@ -68,20 +69,32 @@ import Testing
     }
 
     @Test func everyObjectGivesRecordsAndNothingCrashes() throws {
-        var random = Random(state: 42)
+        let environment = ProcessInfo.processInfo.environment
+        let seed = environment["MILLRACE_FUZZ_SEED"].flatMap(UInt64.init) ?? 42
+        let end = environment["MILLRACE_FUZZ_SECONDS"].flatMap(Double.init).map { Date(timeIntervalSinceNow: $0) }
+        var round: UInt64 = 0
+        repeat {
+            try Self.damageEveryFixture(seed: seed &+ round)
+            round += 1
+        } while end.map({ $0 > Date() }) ?? false
+        if end != nil { print("splitter: \(round) rounds over all fixtures from seed \(seed)") }
+    }
+
+    private static func damageEveryFixture(seed: UInt64) throws {
+        var random = Random(state: seed)
         let channel = ChannelIdentity(name: "shop", hosting: .cloud)
-        for file in Self.small + Fixtures.bad.map({ "bad/" + $0.file }) where !file.contains("five-megabyte") {
+        for file in small + Fixtures.bad.map({ "bad/" + $0.file }) where !file.contains("five-megabyte") {
             let whole = try Fixtures.body(file)
             if whole.count > 10_000 { continue }
             for _ in 0..<40 {
                 var body = whole
-                Self.damage(&body, &random)
+                damage(&body, &random)
                 do {
                     let records = try WebhookFixtureTests.split(body, channel)
-                    #expect(!records.isEmpty)
-                    for record in records { try Self.check(record, in: body) }
+                    #expect(!records.isEmpty, "seed \(seed), \(file)")
+                    for record in records { try check(record, in: body) }
                 } catch let error as SplitError {
-                    #expect((try? JSON(parsing: body))?.kind != .object, "\(error)")
+                    #expect((try? JSON(parsing: body))?.kind != .object, "seed \(seed), \(file): \(error)")
                 }
             }
         }

@@ -59,6 +59,7 @@ struct AnalyticsProcessor: Processor {
     }
 
     private func count(_ result: OutboundResult) -> AnalyticsWindow? {
+        if result.isMark { return nil }
         var count = AnalyticsWindow(key: .init(number: result.channel.business, at: result.finishedAt))
         switch result.outcome {
         case .accepted: count.out = 1

@@ -10,6 +10,9 @@ import WhatsApp
 /// | accepted | result `accepted`; the command's id is remembered, so that a copy is not sent again |
 /// | not taken now, not sent, number held, channel unknown | tried again with backoff; the conversation waits |
 /// | never to be taken | result `rejected` and a dead letter |
+/// | a known rule of the platform is broken | not even tried: result `rejected` and a dead letter |
+/// | the window is closed, as the command knows or the answer says | the fallback goes out under the same id, if any |
+/// | marketing to a person who has stopped it | result `rejected` alone: to send it later is no option |
 /// | expired before it was sent | result `expired` and a dead letter |
 /// | nobody knows, cloud | tried again with the same tag after `unknownWait`, long enough for a status to tell |
 /// | nobody knows, on-premise | result `unknown` and a dead letter: without a tag nothing would ever tell |
@@ -53,16 +56,60 @@ struct OutboundSenderProcessor: Processor {
                 "unknown-channel", "no endpoint is configured for the command's channel",
                 retryAfter: Self.unknownChannelWait)
         }
+        do throws(MessageFault) { try command.check(for: endpoint.hosting) } catch {
+            throw HandlerFailure.permanent("invalid", error.description)
+        }
+        let consent = ConsentBook(context.state)
+        if command.purpose == .marketing, try await consent.isStopped(command.conversationKey) {
+            return [suppressed(command, context).record(topic: results)]
+        }
         let clock = ContinuousClock()
         let start = clock.now
-        let outcome = await sender.send(command, to: endpoint)
-        let receipt = try Self.receipt(outcome, command, endpoint, context)
-        let result = OutboundResult(
+        let (sentAs, outcome) = try await send(command, to: endpoint, at: context.now)
+        if case .rejected(let error) = outcome, let change = ConsentChange(error, of: command, at: context.now) {
+            try await consent.apply(change)
+            return [suppressed(command, context, error).record(topic: results)]
+        }
+        let receipt = try Self.receipt(outcome, sentAs, endpoint, context)
+        var result = OutboundResult(
             of: command, outcome: .accepted, messageID: receipt.messageID, messageStatus: receipt.messageStatus,
             attempts: context.attempt, firstAttemptAt: context.firstFailedAt ?? context.now,
             finishedAt: context.now + (clock.now - start))
+        result.usedFallback = command.fallback != nil && sentAs.fallback == nil
         try await sent.remember(result, of: command)
         return [result.record(topic: results)]
+    }
+
+    /// Sends the message, or the fallback where the window is known or found to be closed; returns what went out last.
+    ///
+    /// The platform's answer that the window is closed means that nothing was sent, so the fallback is no second
+    /// message.
+    private func send(
+        _ command: OutboundCommand, to endpoint: ChannelEndpoint, at now: Timestamp
+    ) async throws(HandlerFailure) -> (OutboundCommand, SendOutcome) {
+        if let end = command.windowEndsAt, end <= now, command.needsOpenWindow {
+            guard let fallback = command.asFallback else {
+                throw .permanent("window-closed", "the window for a free-form message has closed")
+            }
+            return (fallback, await sender.send(fallback, to: endpoint))
+        }
+        let outcome = await sender.send(command, to: endpoint)
+        if case .rejected(let error) = outcome, error.meansWindowClosed, let fallback = command.asFallback {
+            return (fallback, await sender.send(fallback, to: endpoint))
+        }
+        return (command, outcome)
+    }
+
+    /// The end of a marketing message for a person who wants none.
+    private func suppressed(
+        _ command: OutboundCommand, _ context: HandlerContext, _ error: ClassifiedError? = nil
+    ) -> OutboundResult {
+        OutboundResult(
+            of: command, outcome: .rejected, attempts: error == nil ? context.attempt - 1 : context.attempt,
+            firstAttemptAt: context.firstFailedAt ?? context.now, finishedAt: context.now,
+            error: OutboundResult.Failure(
+                code: error?.code, errorClass: Self.suppressedClass, httpStatus: error?.httpStatus,
+                message: "the recipient has stopped marketing messages"))
     }
 
     func deadLettered(
@@ -96,6 +143,8 @@ struct OutboundSenderProcessor: Processor {
 
 extension OutboundSenderProcessor {
     static let unknownClass = "unknown"
+    /// Of results of commands that consent forbids.
+    static let suppressedClass = "suppressed"
 
     /// The receipt of an accepted message, or the failure that the runtime acts on.
     private static func receipt(

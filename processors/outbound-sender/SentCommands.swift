@@ -14,11 +14,17 @@ struct SentCommands {
 
     init(_ state: any StateStore) { self.state = state }
 
+    /// Throws `conflict` when what was sent under the command's id has another content: a caller used one idempotency key
+    /// for two commands, and this is the second.
     func result(of command: OutboundCommand) async throws -> OutboundResult? {
         guard let value = try await state.value(key(command)) else { return nil }
-        return try OutboundResult(
+        let result = try OutboundResult(
             value: value, conversationKey: command.conversationKey, correlationID: command.correlationID ?? command.id,
             traceparent: command.traceparent)
+        if let content = result.contentHash, content != command.contentHash {
+            throw HandlerFailure.permanent("conflict", "another command was sent under this id")
+        }
+        return result
     }
 
     func remember(_ result: OutboundResult, of command: OutboundCommand) async throws {

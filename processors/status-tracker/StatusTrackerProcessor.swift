@@ -27,15 +27,16 @@ struct StatusTrackerProcessor: Processor {
         return [try change(of: state, causedBy: record)]
     }
 
-    /// What one record says about its message; nil for a payment's status, which is none of the message's.
+    /// What one record says about its message; nil for a payment's status, which is none of the message's, and for
+    /// marking as read, which makes no message.
     private func news(in record: StoredRecord) throws -> MessageState? {
         do {
             switch record.topic {
             case topics.statuses:
                 let status = try MessageStatus(record)
                 return status.isPayment ? nil : news(status)
-            case topics.outboundResults: return news(try OutboundResult(record))
-            default: return news(try OutboundCommand(record))
+            case topics.outboundResults: return try news(OutboundResult(record))
+            default: return try news(OutboundCommand(record))
             }
         } catch {
             throw HandlerFailure.permanent("malformed", "\(error)", disposition: .deserialization)
@@ -52,7 +53,8 @@ struct StatusTrackerProcessor: Processor {
         return news
     }
 
-    private func news(_ result: OutboundResult) -> MessageState {
+    private func news(_ result: OutboundResult) -> MessageState? {
+        if result.isMark { return nil }
         var news = MessageState(
             messageID: result.messageID, commandID: result.commandID, conversation: result.conversationKey,
             purpose: result.purpose.rawValue)
@@ -62,7 +64,8 @@ struct StatusTrackerProcessor: Processor {
         return news
     }
 
-    private func news(_ command: OutboundCommand) -> MessageState {
+    private func news(_ command: OutboundCommand) -> MessageState? {
+        if command.isMark { return nil }
         var news = MessageState(
             commandID: command.id, conversation: command.conversationKey, purpose: command.purpose.rawValue)
         news.add(MessageState.Entry(word: MessageState.Stage.requested.rawValue, at: command.requestedAt))

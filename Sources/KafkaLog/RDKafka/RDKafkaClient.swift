@@ -24,11 +24,14 @@ final class RDKafkaClient: @unchecked Sendable {
         }
     }
 
+    /// Whether there is a `fatalError`.
+    var isDead: Bool { rd_kafka_fatal_error(handle, nil, 0) != RD_KAFKA_RESP_ERR_NO_ERROR }
+
     /// The error that makes this client useless for good, if there is one.
     var fatalError: (code: rd_kafka_resp_err_t, reason: String)? {
+        guard isDead else { return nil }
         var reason = [CChar](repeating: 0, count: 512)
         let code = rd_kafka_fatal_error(handle, &reason, reason.count)
-        if code == RD_KAFKA_RESP_ERR_NO_ERROR { return nil }
         return (code, String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
     }
 }

@@ -64,9 +64,17 @@ struct RDKafkaSettings: Sendable {
             "auto.offset.reset": "error",
             "queued.max.messages.kbytes": "16384",
             "fetch.error.backoff.ms": "100",
+            // A member that joined before its broker had heard of a new topic gets its partitions at the next look;
+            // the default is five minutes.
+            "topic.metadata.refresh.interval.ms": "10000",
         ]) { $1 }
         if let instanceID = member.instanceID { settings["group.instance.id"] = instanceID }
         return settings
+    }
+
+    /// Of a client that speaks for a group and is no member of it.
+    func outsider(of group: String) -> [String: String] {
+        common.merging(["group.id": group, "enable.auto.commit": "false"]) { $1 }
     }
 
     var reader: [String: String] {

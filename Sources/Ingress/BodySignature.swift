@@ -1,0 +1,53 @@
+import Crypto
+import FoundationEssentials
+
+/// The secrets with which a channel's bodies may be signed, and the check itself.
+struct BodySignature: Sendable {
+    let header: WebhookAuthentication.Signature
+    private let keys: [SymmetricKey]
+
+    init(_ header: WebhookAuthentication.Signature, secrets: [String]) {
+        self.header = header
+        keys = secrets.map { SymmetricKey(data: Data($0.utf8)) }
+    }
+
+    /// Whether one of the secrets gives `claimed` for `body`. Every secret is tried, so that the time does not tell
+    /// which one it was.
+    func isValid(_ claimed: ClaimedSignature, of body: [UInt8]) -> Bool {
+        var isValid = false
+        for key in keys {
+            let code = body.withUnsafeBytes { bytes in
+                var hmac = HMAC<SHA256>(key: key)
+                hmac.update(data: bytes)
+                return hmac.finalize()
+            }
+            if constantTimeEquals(claimed.bytes, Array(code)) { isValid = true }
+        }
+        return isValid
+    }
+}
+
+/// What a request's header says the signature is.
+struct ClaimedSignature: Sendable {
+    let bytes: [UInt8]
+
+    /// 64 hexadecimal digits in either case, after an optional `sha256=`; nil for all else.
+    init?(_ header: String) {
+        var digits = ArraySlice(header.utf8)
+        if digits.starts(with: "sha256=".utf8) { digits = digits.dropFirst(7) }
+        guard digits.count == 2 * SHA256.byteCount else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(SHA256.byteCount)
+        var high: UInt8?
+        for digit in digits {
+            guard let value = digit.hexDigitValue.map(UInt8.init) else { return nil }
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,96 @@
+import EventLog
+import GRDB
+
+/// What one needs who uses a log of his own as a queue on the disk: how full it is, and taking the front away.
+extension SQLiteLog {
+    /// What a partition holds.
+    public struct PartitionSize: Sendable, Hashable {
+        public var watermarks: Watermarks
+        /// Of keys, values and headers.
+        public var bytes: Int64
+    }
+
+    /// Every partition of every topic, empty ones too.
+    public func sizes() async throws(LogError) -> [TopicPartition: PartitionSize] {
+        try await store.read { [catalog = store.catalog] db in
+            var sizes: [TopicPartition: PartitionSize] = [:]
+            for info in try catalog.all(db) {
+                for row in try Row.fetchAll(
+                    db, sql: "SELECT id, low, next, bytes FROM partition WHERE id >= ? AND id < ?",
+                    arguments: [info.firstPartition, info.id(of: info.partitions)])
+                {
+                    let partition = TopicPartition(info.topic, Int32((row["id"] as Int64) - info.firstPartition))
+                    sizes[partition] = PartitionSize(
+                        watermarks: Watermarks(low: row["low"], high: row["next"]), bytes: row["bytes"])
+                }
+            }
+            return sizes
+        }
+    }
+
+    /// Whether somebody has the file open as its owner (`SQLiteLogConfiguration.isOwner`) now.
+    public func hasOwner() throws(LogError) -> Bool {
+        if ownership != nil { return true }
+        return try LockFile(path: store.lockPath).isHeldElsewhere(LockFile.Role.owner.rawValue)
+    }
+
+    /// Removes the records below the given offsets (Kafka's DeleteRecords) and answers how many bytes of keys, values
+    /// and headers that were. An offset beyond a partition's end means its end.
+    ///
+    /// In steps, so that appends wait for none of them long: killed in the middle, a part is done.
+    @discardableResult
+    public func deleteRecords(below offsets: [TopicPartition: Offset]) async throws(LogError) -> Int64 {
+        var rest = offsets
+        var bytes: Int64 = 0
+        while !rest.isEmpty {
+            let step = try await writer.perform { [rest] in try Trimming.step(below: rest, $0) }
+            rest = step.rest
+            bytes += step.bytes
+        }
+        return bytes
+    }
+}
+
+extension Trimming {
+    /// Records of one step of `deleteRecords`.
+    private static let stepRecords: Int64 = 1_024
+
+    /// One step of `deleteRecords`: what is left to do, and the bytes removed.
+    fileprivate static func step(
+        below offsets: [TopicPartition: Offset], _ transaction: WriteTransaction
+    ) throws -> (rest: [TopicPartition: Offset], bytes: Int64) {
+        // All are looked up first: a job may refuse only before it has written anything.
+        let places = try offsets.map { (partition, below) in
+            (partition, id: try transaction.catalog.id(of: partition, transaction.db), below)
+        }
+        var rest = offsets
+        var bytes: Int64 = 0
+        var room = stepRecords
+        for (partition, id, below) in places where room > 0 {
+            try transaction.withCounters(of: id) { counters in
+                let target = max(min(below, counters.next), counters.low)
+                let end = min(target, counters.low + room)
+                let removed = try remove(from: counters.low, to: end, of: id, transaction)
+                room -= end - counters.low
+                bytes += removed
+                counters.bytes -= removed
+                counters.low = end
+                counters.compacted = max(counters.compacted, end)
+                if end == target { rest[partition] = nil }
+            }
+        }
+        return (rest, bytes)
+    }
+
+    private static func remove(
+        from low: Offset, to end: Offset, of partition: Int64, _ transaction: WriteTransaction
+    ) throws -> Int64 {
+        if low == end { return 0 }
+        let range: StatementArguments = [RecordID.of(partition, low), RecordID.of(partition, end)]
+        let sum = try transaction.rows(
+            "SELECT ifnull(sum(\(sizes)), 0) AS bytes FROM record WHERE id >= ? AND id < ?", range)
+        try transaction.execute("DELETE FROM record WHERE id >= ? AND id < ?", range)
+        try transaction.execute("DELETE FROM mark WHERE id > ? AND id <= ?", range)
+        return sum.first?["bytes"] ?? 0
+    }
+}

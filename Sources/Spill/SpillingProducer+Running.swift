@@ -1,0 +1,101 @@
+import EventLog
+import Logging
+import ServiceLifecycle
+
+/// The two loops: one watches the times, the other empties the spill.
+extension SpillingProducer {
+    /// Watches and drains until graceful shutdown, then closes the spill. What it still holds is sent by the next one
+    /// that opens it. Stop those who send before.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.watch() }
+                group.addTask { await self.drain() }
+            }
+        }
+        await close()
+    }
+
+    private func watch() async {
+        var reporter = SpillReporter(configuration.logger)
+        var looks = 0
+        var isDiskFull = false
+        repeat {
+            // A second between looks at the disk, a local one by all that is said of it, so that the call does not wait;
+            // the counted bound is what usually holds.
+            if looks % 20 == 0 { isDiskFull = store.freeBytes < configuration.minFreeBytes }
+            looks += 1
+            let now = clock.now()
+            event { $0.sweep(now: now, isDiskFull: isDiskFull) }
+            reporter.look(at: state.withLock { ($0.totals, $0.spillingLanes, $0.isSpilling) }, now)
+        } while await pause(configuration.sweepInterval)
+    }
+
+    private func drain() async {
+        var interval = configuration.sweepInterval
+        while await pause(interval) {
+            // Soon again while there is something to do; a pause all the same, so that trims come in groups.
+            interval = await drainOnce() ? .milliseconds(2) : configuration.sweepInterval
+        }
+    }
+
+    /// Sends a part of every lane that is ready, and removes what is acknowledged. False when there was nothing to do.
+    func drainOnce() async -> Bool {
+        var hasWorked = false
+        for _ in 0..<store.lanes.count {
+            guard let step = state.withLock({ $0.takeStep() }) else { break }
+            hasWorked = true
+            await take(step)
+        }
+        return await trim() || hasWorked
+    }
+
+    /// Removes what is acknowledged from the spill. False when there was nothing, or the disk fails.
+    private func trim() async -> Bool {
+        let trims = state.withLock(\.trims)
+        if trims.isEmpty { return false }
+        do throws(LogError) {
+            let bytes = try await store.remove(trims)
+            event { $0.trimmed(trims, bytes: bytes) }
+            return true
+        } catch {
+            configuration.logger.error("The spill cannot be trimmed", metadata: ["log.error": "\(error)"])
+            return false
+        }
+    }
+
+    private func take(_ step: SpillState.Step) async {
+        do throws(LogError) {
+            let (records, end) = try await store.read(step.lane, from: step.from, maxRecords: step.maxRecords)
+            let token = state.withLock { $0.stepRead(step, records, upTo: end) }
+            handOver(records, token, step.lane)
+            event { $0.stepHandedOver(step.lane) }
+        } catch {
+            configuration.logger.error(
+                "The spill cannot be read",
+                metadata: ["spill.lane": "\(store.lanes[step.lane])", "log.error": "\(error)"])
+            event { $0.stepFailed(step.lane) }
+        }
+    }
+
+    /// False when it is time to end.
+    private func pause(_ time: Duration) async -> Bool {
+        do {
+            try await clock.sleep(time)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Waits a little for the log's word on what is in flight, so that the next start has less to send again.
+    func close() async {
+        let deadline = ContinuousClock.now + configuration.closeTimeout
+        while state.withLock({ $0.totals.inFlightRecords }) > 0, ContinuousClock.now < deadline {
+            // In a task of its own: this one may be cancelled, and a cancelled sleep does not wait.
+            await Task { try? await Task.sleep(for: .milliseconds(10)) }.value
+        }
+        _ = await trim()
+        await store.close()
+    }
+}

@@ -1,0 +1,233 @@
+import Foundation
+import NIOSSL
+import Testing
+
+@testable import Ingress
+
+@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: Certificates.openssl), "needs the openssl tool"))
+struct TLSTests {
+    private func withTLS(
+        _ producer: TestProducer = TestProducer(), configure: (inout IngressConfiguration) -> Void = { _ in },
+        _ body: (TestIngress, Certificates) async throws -> Void
+    ) async throws {
+        let certificates = try Certificates()
+        defer { certificates.remove() }
+        try certificates.install(certificates.first)
+        try await withIngress(
+            producer,
+            configure: {
+                $0.tls = certificates.files
+                configure(&$0)
+            }
+        ) { try await body($0, certificates) }
+    }
+
+    @Test func webhooksAreTakenOverTLS() async throws {
+        try await withTLS { ingress, certificates in
+            let client = try await TestClient.connect(ingress.port, tls: certificates.trusting(certificates.first))
+            for number in 1...3 {
+                try await client.send(post(message("wamid.\(number)")))
+                #expect(try await client.response().status == 200)
+            }
+            // Large enough for many TLS records.
+            try await client.send(post(message("wamid.4", text: String(repeating: "x", count: 1_000_000))))
+            #expect(try await client.response().status == 200)
+            try await client.send(post(message("wamid.5"), headers: TestIngress.shopHeader + "Connection: close\r\n"))
+            #expect(try await client.response().status == 200)
+            try await client.waitForEnd()
+            #expect(!client.wasReset)
+        }
+    }
+
+    @Test func aNewCertificateIsForNewConnectionsAndDropsNone() async throws {
+        let producer = TestProducer(.hold)
+        try await withTLS(producer) { ingress, certificates in
+            let old = certificates.trusting(certificates.first)
+            let new = certificates.trusting(certificates.second)
+            let storing = try await TestClient.connect(ingress.port, tls: old)
+            try await storing.send(post(message("wamid.1")))
+            try await eventually("it reaches the log") { producer.heldCount == 1 }
+            try certificates.install(certificates.second)
+            try ingress.server.reloadTLS()
+
+            producer.set(.accept)
+            producer.release()
+            #expect(try await storing.response().status == 200)
+            // The old connection goes on with the old certificate, new ones get the new one.
+            try await storing.send(post(message("wamid.2")))
+            #expect(try await storing.response().status == 200)
+            let fresh = try await TestClient.connect(ingress.port, tls: new)
+            try await fresh.send(post(message("wamid.3")))
+            #expect(try await fresh.response().status == 200)
+            let distrustful = try await TestClient.connect(ingress.port, tls: old)
+            try await eventually("the new certificate is refused") { distrustful.wasReset }
+        }
+    }
+
+    @Test func aBadNewPairLeavesTheOldOneInUse() async throws {
+        try await withTLS { ingress, certificates in
+            let tls = certificates.trusting(certificates.first)
+            let breakages: [() throws -> Void] = [
+                { try certificates.installCertificate(certificates.second) },
+                { try certificates.write("no certificate", to: certificates.files.certificatePath) },
+                { try certificates.write("no key", to: certificates.files.keyPath) },
+                { try certificates.delete(certificates.files.keyPath) },
+            ]
+            for breakage in breakages {
+                try certificates.install(certificates.first)
+                try breakage()
+                let error = #expect(throws: IngressConfigurationError.self) { try ingress.server.reloadTLS() }
+                #expect(error?.description.hasPrefix("the TLS ") == true)
+                let client = try await TestClient.connect(ingress.port, tls: tls)
+                try await client.send(post(message("wamid.1")))
+                #expect(try await client.response().status == 200)
+            }
+        }
+    }
+
+    @Test func aBadPairAtStartIsAnError() throws {
+        let certificates = try Certificates()
+        defer { certificates.remove() }
+        #expect(throws: IngressConfigurationError.self) {
+            _ = try TestIngress.makeServer(TestProducer(), configure: { $0.tls = certificates.files })
+        }
+    }
+
+    @Test func oldVersionsOfTLSAreRefused() async throws {
+        try await withTLS { ingress, certificates in
+            for (version, isTaken) in [(TLSVersion.tlsv11, false), (.tlsv12, true), (.tlsv13, true)] {
+                let tls = certificates.trusting(certificates.first, only: version)
+                let client = try await TestClient.connect(ingress.port, tls: tls)
+                client.post(post(message("wamid.1")))
+                if isTaken {
+                    #expect(try await client.response().status == 200)
+                } else {
+                    try await eventually("the handshake fails") { client.wasReset }
+                }
+            }
+        }
+    }
+
+    @Test func aHandshakeThatDoesNotEndIsCut() async throws {
+        try await withTLS(configure: { $0.headerTimeout = .milliseconds(500) }) { ingress, certificates in
+            let silent = try await ingress.connect()
+            let slow = try await ingress.connect()
+            // The beginning of a TLS record that promises 512 bytes.
+            try await slow.send([0x16, 0x03, 0x01, 0x02, 0x00, 0x01])
+            try await silent.waitForEnd()
+            try await slow.waitForEnd()
+            try await eventually("nothing is left of them") { ingress.server.metrics.openConnections == 0 }
+            let client = try await TestClient.connect(ingress.port, tls: certificates.trusting(certificates.first))
+            try await client.send(post(message("wamid.1")))
+            #expect(try await client.response().status == 200)
+        }
+    }
+
+    @Test func plainHTTPOnTheTLSPortIsCutAndHarmsNobody() async throws {
+        let producer = TestProducer()
+        try await withTLS(producer) { ingress, certificates in
+            let plain = try await ingress.connect()
+            plain.post(post(message("wamid.1")))
+            try await plain.waitForEnd()
+            let client = try await TestClient.connect(ingress.port, tls: certificates.trusting(certificates.first))
+            try await client.send(post(message("wamid.2")))
+            #expect(try await client.response().status == 200)
+        }
+        #expect(producer.sent.count == 1)
+    }
+
+    @Test func aSenderOfTooMuchReadsItsAnswerOverTLSToo() async throws {
+        try await withTLS(configure: { $0.lingerTimeout = .seconds(20) }) { ingress, certificates in
+            let client = try await TestClient.connect(ingress.port, tls: certificates.trusting(certificates.first))
+            client.post(post([UInt8](repeating: 0x20, count: 5_000_000)))
+            #expect(try await client.response().status == 413)
+            try await client.waitForEnd()
+            #expect(ingress.server.metrics.bytesInFlight == 0)
+            try? await client.close()
+        }
+    }
+
+    @Test func aStopFinishesWhatIsInFlightOverTLS() async throws {
+        let producer = TestProducer(.hold)
+        try await withTLS(producer) { ingress, certificates in
+            let client = try await TestClient.connect(ingress.port, tls: certificates.trusting(certificates.first))
+            try await client.send(post(message("wamid.1")))
+            try await eventually("it reaches the log") { producer.heldCount == 1 }
+            await ingress.services.triggerGracefulShutdown()
+            producer.release()
+            #expect(try await client.response().status == 200)
+            try await client.waitForEnd()
+        }
+    }
+}
+
+/// Two self-made pairs, and the place where the server looks for the one in use.
+struct Certificates {
+    static let openssl = "/usr/bin/openssl"
+
+    struct Pair {
+        let certificate: String
+        let key: String
+    }
+
+    let first: Pair
+    let second: Pair
+    let files: TLSFiles
+    private let folder: URL
+
+    init() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "ingress-tls-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        self.folder = folder
+        func path(_ name: String) -> String { folder.appending(path: name).path }
+        first = Pair(certificate: path("first.crt"), key: path("first.key"))
+        second = Pair(certificate: path("second.crt"), key: path("second.key"))
+        files = TLSFiles(certificatePath: path("tls.crt"), keyPath: path("tls.key"))
+        for pair in [first, second] { try Self.make(pair) }
+    }
+
+    private static func make(_ pair: Pair) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: openssl)
+        process.arguments = [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+            "/CN=millrace test", "-addext", "subjectAltName=DNS:hooks.example", "-keyout", pair.key, "-out", pair.certificate,
+        ]
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0, "openssl makes a certificate")
+    }
+
+    func install(_ pair: Pair) throws {
+        try installCertificate(pair)
+        try write(String(contentsOfFile: pair.key, encoding: .utf8), to: files.keyPath)
+    }
+
+    func installCertificate(_ pair: Pair) throws {
+        try write(String(contentsOfFile: pair.certificate, encoding: .utf8), to: files.certificatePath)
+    }
+
+    func write(_ text: String, to path: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+    }
+
+    func delete(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
+    func remove() { try? FileManager.default.removeItem(at: folder) }
+
+    /// A client's context that trusts this certificate alone.
+    func trusting(_ pair: Pair, only version: TLSVersion? = nil) -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.trustRoots = .file(pair.certificate)
+        if let version {
+            configuration.minimumTLSVersion = version
+            configuration.maximumTLSVersion = version
+        }
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            preconditionFailure("the client's TLS context: \(error)")
+        }
+    }
+}
