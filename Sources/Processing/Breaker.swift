@@ -39,8 +39,10 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
     var isEmpty: Bool { open.isEmpty }
     func isOpen(_ scope: OutageScope) -> Bool { open[scope] != nil }
 
-    /// When a scope may be tried next that is not being tried.
-    var nextProbe: Instant? { open.values.filter { $0.probing == nil }.map(\.nextProbe).min() }
+    /// When the next pause after `now` is over.
+    func nextProbe(after now: Instant) -> Instant? {
+        open.values.filter { $0.probing == nil && $0.nextProbe > now }.map(\.nextProbe).min()
+    }
 
     /// A record says that its scope is down. True when that is news.
     mutating func fail(
@@ -77,20 +79,22 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         for scope in open.keys { open[scope]?.waiting.removeAll { $0 == key } }
     }
 
-    /// Keys of which one record each is to try now.
-    mutating func takeProbes(at now: Instant) -> [OrderKey] {
+    /// Keys of which one record each is to try now, and scopes for which nobody waits any more: the next record of
+    /// theirs finds out.
+    mutating func takeProbes(at now: Instant) -> (probes: [OrderKey], closed: [OutageScope]) {
         var probes: [OrderKey] = []
+        var closed: [OutageScope] = []
         for (scope, state) in open where scope != .processor && state.probing == nil && state.nextProbe <= now {
             guard let key = state.waiting.first else {
-                // Whoever waited has ended: the next record of the scope finds out.
                 open[scope] = nil
+                closed.append(scope)
                 continue
             }
             open[scope]?.waiting.removeFirst()
             open[scope]?.probing = .key(key)
             probes.append(key)
         }
-        return probes
+        return (probes, closed)
     }
 
     /// The probe came back with anything but an outage: whoever waited may go on.
@@ -100,7 +104,13 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         return (Array(closed.keys), closed.values.flatMap(\.waiting))
     }
 
-    /// The probe never came back.
+    /// Forgets everything. Answers what was open.
+    mutating func closeAll() -> [OutageScope] {
+        defer { open = [:] }
+        return Array(open.keys)
+    }
+
+    /// The probe never came back, or ended without asking what is down.
     mutating func giveUp(_ probe: Probe, at now: Instant, using random: inout some RandomNumberGenerator) {
         for scope in open.filter({ $0.value.probing == probe }).keys {
             _ = fail(scope, by: probe, atLeast: nil, at: now, using: &random)

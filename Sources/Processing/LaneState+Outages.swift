@@ -18,6 +18,7 @@ extension LaneState {
     mutating func fail(_ scope: OutageScope, _ failure: HandlerFailure, by probe: Breakers<Instant>.Probe, _ now: Moment<Instant>) {
         if breakers.fail(scope, by: probe, atLeast: failure.retryAfter, at: now.instant, using: &random) {
             outageChanges.append(.init(scope: scope, isOpen: true))
+            if case .processor = scope { downSince = now.wall }
         }
     }
 
@@ -25,9 +26,30 @@ extension LaneState {
     mutating func succeed(_ probe: Breakers<Instant>.Probe, _ now: Moment<Instant>) {
         if breakers.isEmpty { return }
         let (closed, released) = breakers.succeed(probe)
-        outageChanges += closed.map { .init(scope: $0, isOpen: false) }
+        for scope in closed { noteClosed(scope, now) }
         for key in released { retries.wake(key, at: now.instant) }
     }
+
+    /// A record of a key ended. One past its deadline did so without asking what is down.
+    mutating func endProbe(of work: Work, _ now: Moment<Instant>) {
+        if breakers.isEmpty { return }
+        let probe = Breakers<Instant>.Probe.key(OrderKey(work.record))
+        if isOverdue(work, now) {
+            breakers.giveUp(probe, at: now.instant, using: &random)
+        } else {
+            succeed(probe, now)
+        }
+    }
+
+    mutating func noteClosed(_ scope: OutageScope, _ now: Moment<Instant>) {
+        outageChanges.append(.init(scope: scope, isOpen: false))
+        guard case .processor = scope, let since = downSince else { return }
+        downBefore += now.wall - since
+        downSince = nil
+    }
+
+    /// How long all has been down in the lane's life: the age of no record counts it.
+    func downTime(_ now: Timestamp) -> Duration { downBefore + (downSince.map { now - $0 } ?? .zero) }
 
     /// The scope that a record must wait for before it is handled, if its processor can tell.
     func scopeThatBlocks(_ work: Work, _ now: Moment<Instant>) -> OutageScope? {
@@ -43,16 +65,24 @@ extension LaneState {
 
     mutating func beginProbes(_ now: Moment<Instant>) {
         if breakers.isEmpty { return }
-        for key in breakers.takeProbes(at: now.instant) { retries.wake(key, at: now.instant) }
+        let (probes, closed) = breakers.takeProbes(at: now.instant)
+        for key in probes { retries.wake(key, at: now.instant) }
+        for scope in closed { noteClosed(scope, now) }
     }
 
-    /// All is down: one record tries, and those past their deadlines are ended.
-    mutating func beginRunsInOutage(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
+    /// All is down: one record tries. Those past their deadlines are ended, and dead letters written, meanwhile.
+    mutating func beginRunsInOutage(_ now: Moment<Instant>, free: Int, _ begun: inout [Run<Instant>]) {
+        var free = free
         let deadline = rules.deadline
-        while let run = nextRun(now, side: false, limit: 1, if: { deadline($0.record).map { $0 <= now.wall } ?? false }) {
-            begun.append(run)
+        func asksNobody(_ work: Work) -> Bool {
+            if case .condemned = work.fate { return true }
+            return deadline(work.record).map { $0 <= now.wall } ?? false
         }
-        guard breakers.isProbeDue(at: now.instant), let run = nextRun(now, side: false, limit: 1) else { return }
+        while free > 0, let run = nextRun(now, side: false, limit: 1, if: asksNobody) {
+            begun.append(run)
+            free -= 1
+        }
+        guard free > 0, breakers.isProbeDue(at: now.instant), let run = nextRun(now, side: false, limit: 1) else { return }
         breakers.probeProcessor(by: run.id)
         begun.append(run)
     }
@@ -62,7 +92,7 @@ extension LaneState {
 
     func outageWakeAt(_ now: Moment<Instant>) -> Instant? {
         if breakers.isEmpty { return nil }
-        let probe = breakers.nextProbe.flatMap { $0 > now.instant ? $0 : nil }
+        let probe = breakers.nextProbe(after: now.instant)
         let isSweeping = breakers.isOpen(.processor) && queues.mainCount > 0
         return [probe, isSweeping ? now.instant.advanced(by: Self.sweepInterval) : nil].compactMap { $0 }.min()
     }

@@ -12,7 +12,7 @@ extension LaneState {
             free.side -= 1
         }
         if breakers.isOpen(.processor) {
-            if free.main > 0 { beginRunsInOutage(now, &begun) }
+            beginRunsInOutage(now, free: free.main, &begun)
             return
         }
         while free.main > 0, let run = nextRun(now, side: false) {
@@ -98,8 +98,8 @@ extension LaneState {
     mutating func park(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) {
         var work = work
         work.attempts += 1
-        let first = work.firstFailedAt ?? now.wall
-        work.firstFailedAt = first
+        if work.firstFailedAt == nil { (work.firstFailedAt, work.downBefore) = (now.wall, downTime(now.wall)) }
+        let age = now.wall - (work.firstFailedAt ?? now.wall) - work.held - (downTime(now.wall) - work.downBefore)
         partitions[work.record.source]?.tracker.park(work.record.offset)
         leaveMark(of: work, failure.effect)
         isDirty = true
@@ -109,7 +109,7 @@ extension LaneState {
         let delay = failure.retryAfter ?? policy.delay(afterAttempts: work.attempts, using: &random)
         let isLast =
             !failure.isTransient || work.attempts >= policy.maxAttempts
-            || now.wall + delay - first - work.held > policy.maxAge
+            || age + delay > policy.maxAge
         work.fate = isLast ? .condemned(failure) : .toBeHandled
         work.waitsFor = failure.errorClass
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))

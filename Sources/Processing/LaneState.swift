@@ -69,6 +69,9 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var becameUnknown: [TopicPartition] = []
     var breakers: Breakers<Instant>
     var outageChanges: [OutageChange] = []
+    /// Since when all is down, and for how long it was before.
+    var downSince: Timestamp?
+    var downBefore = Duration.zero
     /// When the progress is committed again although it has not changed.
     var recommitAt: Instant?
     var mustRecommit = false
@@ -149,7 +152,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         switch outcome {
         case .done(let outputs):
             settle(work, outputs)
-            succeed(.key(key), now)
+            endProbe(of: work, now)
         case .failed(let failure):
             if let scope = failure.scope, !work.isSide {
                 leaveMark(of: work, failure.effect)
@@ -157,7 +160,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
                 hold(work, scope, now)
             } else {
                 park(work, failure, now)
-                succeed(.key(key), now)
+                endProbe(of: work, now)
             }
         case .behind: follow(work)
         }
@@ -190,6 +193,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         marks.refuseWaiting()
         queues = KeyQueues(isOrdered: rules.isOrdered)
         retries = RetrySchedule()
+        for scope in breakers.closeAll() { noteClosed(scope, now) }
         outputs = []
     }
 

@@ -27,6 +27,8 @@ struct Work: Sendable {
     /// Time that it waited for what was down, which its age does not count.
     var held = Duration.zero
     var heldSince: Timestamp?
+    /// How long all had been down in the lane's life when it failed first.
+    var downBefore = Duration.zero
     /// Class of its last failure.
     var waitsFor: String?
 
