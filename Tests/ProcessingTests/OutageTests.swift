@@ -22,7 +22,7 @@ import Testing
             processor.work = work
             processor.retry = RetryPolicy(maxAttempts: 2, maxAge: .seconds(10))
             try await world.write((0..<40).map { ("k\($0)", "\($0)") })
-            let runtime = world.start(processor, clock: clock)
+            let runtime = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
             try await eventually("somebody asked") { asked.all.count > 0 }
             let before = asked.all.count
             try await eventually("six probes") {
@@ -58,7 +58,7 @@ import Testing
             processor.retry = RetryPolicy(maxAttempts: 2, maxAge: .seconds(10))
             if isTold { processor.scopeOf = { $0.keyText.hasPrefix("bad") ? "bad" : nil } }
             try await world.write((0..<60).map { ($0 % 2 == 0 ? "good\($0)" : "bad\($0)", "\($0)") })
-            let runtime = world.start(processor, clock: clock)
+            let runtime = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
             let bad = OffsetSet((0..<60).filter { $0 % 2 == 1 })
             try await eventually("the good ones are done") {
                 try await world.progress() == Progress(offset: 60, parked: bad)
@@ -93,7 +93,7 @@ import Testing
             processor.scopeOf = { _ in "n" }
             processor.deadlineOf = { _ in World.start + .seconds(100) }
             try await world.write((0..<10).map { ("k\($0 % 3)", "\($0)") })
-            let runtime = world.start(processor, clock: clock)
+            let runtime = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
             try await eventually("all have expired") {
                 clock.advance(by: .seconds(1))
                 return try await world.progress() == Progress(offset: 10)
