@@ -17,6 +17,10 @@ public struct HandlerFailure: Error, Sendable {
     public let message: String
     /// The other side's wish when to come again; replaces the policy's delay.
     public let retryAfter: Duration?
+    /// The record's own schedule; nil: the processor's.
+    public let schedule: RetryPolicy?
+    /// What is down; nil: the failure is the record's.
+    public let scope: OutageScope?
     /// Whether an effect that began may have happened. Without one begun it means nothing.
     public let effect: EffectOutcome
     /// What the handler knows beyond that, for its own `deadLettered`; nil for failures that the runtime makes.
@@ -24,15 +28,32 @@ public struct HandlerFailure: Error, Sendable {
 
     /// Passing: the record is parked with the later ones of its key and tried again.
     ///
-    /// - Parameter effect: `.none` only if it is certain that an effect that began in this attempt or an earlier one did
-    ///   not happen: the mark is taken away, and the next attempt is a first one again.
+    /// - Parameters:
+    ///   - retryAfter: replaces the delay of the schedule.
+    ///   - schedule: delays and bounds for this failure instead of the processor's.
+    ///   - effect: `.none` only if it is certain that an effect that began in this attempt or an earlier one did
+    ///     not happen: the mark is taken away, and the next attempt is a first one again.
     public static func transient(
-        _ errorClass: String, _ message: String, retryAfter: Duration? = nil, effect: EffectOutcome = .unknown,
-        cause: (any Error)? = nil
+        _ errorClass: String, _ message: String, retryAfter: Duration? = nil, schedule: RetryPolicy? = nil,
+        effect: EffectOutcome = .unknown, cause: (any Error)? = nil
     ) -> HandlerFailure {
         HandlerFailure(
             isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
-            retryAfter: retryAfter, effect: effect, cause: cause)
+            retryAfter: retryAfter, schedule: schedule, effect: effect, cause: cause)
+    }
+
+    /// What the record needs is down, and not for this record alone. Neither attempts nor age are used up.
+    ///
+    /// Processor scope: the lane's partitions pause. Named: the record is parked with the later ones of its key, like all
+    /// records of which `Processor.outageScope` gives that name. One record at a time tries again, after pauses that
+    /// grow; anything but another outage ends it.
+    public static func outage(
+        _ errorClass: String, _ message: String, scope: OutageScope, retryAfter: Duration? = nil,
+        effect: EffectOutcome = .unknown, cause: (any Error)? = nil
+    ) -> HandlerFailure {
+        HandlerFailure(
+            isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
+            retryAfter: retryAfter, scope: scope, effect: effect, cause: cause)
     }
 
     /// Final: the record goes to the dead-letter topic at once.
@@ -46,13 +67,15 @@ public struct HandlerFailure: Error, Sendable {
 
     private init(
         isTransient: Bool, disposition: Disposition, errorClass: String, message: String, retryAfter: Duration?,
-        effect: EffectOutcome, cause: (any Error)?
+        schedule: RetryPolicy? = nil, scope: OutageScope? = nil, effect: EffectOutcome, cause: (any Error)?
     ) {
         self.isTransient = isTransient
         self.disposition = disposition
         self.errorClass = errorClass
         self.message = message
         self.retryAfter = retryAfter
+        self.schedule = schedule
+        self.scope = scope
         self.effect = effect
         self.cause = cause
     }

@@ -33,6 +33,8 @@ struct KeyQueues {
     /// both; where it is found first, it is taken.
     private var readyForSide = Fifo<RecordKey>()
     private var readyForMain = Fifo<RecordKey>()
+    /// Main records that wait.
+    private(set) var mainCount = 0
 
     init(isOrdered: Bool) { self.isOrdered = isOrdered }
 
@@ -41,6 +43,7 @@ struct KeyQueues {
     mutating func append(_ work: Work) {
         let key = key(of: work.record)
         queues[key, default: Queue()].append(work)
+        if !work.isSide { mainCount += 1 }
         noteReady(key, work, added: 1)
     }
 
@@ -49,6 +52,7 @@ struct KeyQueues {
         guard let first = works.first else { return }
         let key = key(of: first.record)
         queues[key, default: Queue()].prepend(works)
+        if !first.isSide { mainCount += works.count }
         noteReady(key, first, added: works.count)
     }
 
@@ -63,9 +67,20 @@ struct KeyQueues {
         return nil
     }
 
+    /// The same for a main record to the taker's liking; looks at each ready key once.
+    mutating func beginMain(if suits: (Work) -> Bool) -> RecordKey? {
+        for _ in 0..<readyForMain.count {
+            guard let key = begin() else { return nil }
+            if let first = queues[key]?.first, suits(first) { return key }
+            end(key)
+        }
+        return nil
+    }
+
     /// Takes the oldest work of a busy key if it is to the taker's liking.
     mutating func pop(_ key: RecordKey, if suits: (Work) -> Bool) -> Work? {
         guard let first = queues[key]?.first, suits(first) else { return nil }
+        if !first.isSide { mainCount -= 1 }
         return queues[key]?.popFirst()
     }
 

@@ -33,9 +33,15 @@ extension Lane {
             } catch is EffectRefused {
                 return
             } catch {
-                failedKeys.insert(OrderKey(work.record))
-                result.outcomes.append(.failed(failure(of: work, error)))
+                let failure = failure(of: work, error)
                 outcome = .failed
+                if case .processor = failure.scope, !work.isSide {
+                    result.outage = failure
+                    context.observer.handled(work.record.source, outcome, took: started.duration(to: context.clock.now))
+                    return
+                }
+                failedKeys.insert(OrderKey(work.record))
+                result.outcomes.append(.failed(failure))
             }
             let ended = context.clock.now
             context.observer.handled(work.record.source, outcome, took: started.duration(to: ended))

@@ -133,6 +133,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
             logger.info("handler took too long", metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
         }
         answer(turn.marks)
+        for change in turn.outages { context.observer.outage(change.scope.kind, isOpen: change.isOpen) }
         for source in turn.becameUnknown { context.observer.effectUnknown(source) }
         if flows { Task { await settleFlow() } }
         for waiter in waiters { waiter.resume() }

@@ -42,7 +42,8 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
         return .init(
             configuration: context.configuration, retry: processor.retry, work: processor.work,
             keepsState: processor.state != .none, group: processor.group, deadLetterTopic: processor.deadLetterTopic,
-            effects: processor.effects, sideInputs: Set(processor.sideInputs))
+            effects: processor.effects, sideInputs: Set(processor.sideInputs),
+            scope: { processor.outageScope(of: $0) }, deadline: { processor.deadline(of: $0) })
     }
 
     private func openState(_ partition: Int32) async throws -> SQLiteStateStore? {

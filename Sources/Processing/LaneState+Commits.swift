@@ -15,7 +15,7 @@ extension LaneState {
         for (source, partition) in partitions {
             job.sources.append(source)
             let progress = partition.groupProgress
-            if progress != partition.committed || marked.contains(source) { job.progress[source] = progress }
+            if progress != partition.committed || marked.contains(source) || mustRecommit { job.progress[source] = progress }
         }
         if rules.keepsState {
             job.state = StateFlush(
@@ -43,7 +43,8 @@ extension LaneState {
         for source in Array(partitions.keys) {
             partitions[source]?.noteParked()
             guard let partition = partitions[source] else { continue }
-            if partition.isFull || (partition.isSide ? isSideFull : isFull) { paused.insert(source) }
+            let isOut = !partition.isSide && breakers.isOpen(.processor) && queues.mainCount > 0
+            if isOut || partition.isFull || (partition.isSide ? isSideFull : isFull) { paused.insert(source) }
         }
         return paused
     }

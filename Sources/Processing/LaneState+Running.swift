@@ -11,15 +11,22 @@ extension LaneState {
             begun.append(run)
             free.side -= 1
         }
+        if breakers.isOpen(.processor) {
+            beginRunsInOutage(now, free: free.main, &begun)
+            return
+        }
         while free.main > 0, let run = nextRun(now, side: false) {
             begun.append(run)
             free.main -= 1
         }
     }
 
-    private mutating func nextRun(_ now: Moment<Instant>, side: Bool) -> Run<Instant>? {
-        while let key = queues.begin(side: side) {
-            var works = takeWorks(key, side, now)
+    /// - Parameter limit: most records of the run.
+    mutating func nextRun(
+        _ now: Moment<Instant>, side: Bool, limit: Int = .max, if suits: ((Work) -> Bool)? = nil
+    ) -> Run<Instant>? {
+        while let key = suits.map({ queues.beginMain(if: $0) }) ?? queues.begin(side: side) {
+            var works = takeWorks(key, side, limit, now)
             if works.isEmpty {
                 queues.end(key)
                 continue
@@ -37,20 +44,22 @@ extension LaneState {
     }
 
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
-    private mutating func takeWorks(_ key: RecordKey, _ side: Bool, _ now: Moment<Instant>) -> [Work] {
+    private mutating func takeWorks(_ key: RecordKey, _ side: Bool, _ most: Int, _ now: Moment<Instant>) -> [Work] {
         var works: [Work] = []
-        let limit = rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1
+        let limit = min(most, rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1)
         while works.count < limit,
             let work = queues.pop(key, if: { $0.isSide == side && (works.isEmpty || $0.canJoin(works[0])) })
         {
-            if work.attempts == 0, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
+            if !work.isHead, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
                 park(work, failure, now)
+            } else if let scope = scopeThatBlocks(work, now) {
+                hold(work, scope, now)
             } else {
                 works.append(work)
                 // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
-                if work.attempts > 0 { break }
+                if work.isHead { break }
             }
         }
         if !works.isEmpty { alone = max(0, alone - 1) }
@@ -63,7 +72,10 @@ extension LaneState {
         uncommitted.records += 1
         uncommitted.bytes += work.record.byteCount
         if !work.isSilent { keep(outputs, of: work) }
-        if work.attempts > 0 { queues.prepend(retries.settle(OrderKey(work.record))) }
+        if work.isHead {
+            if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
+            queues.prepend(retries.settle(OrderKey(work.record)))
+        }
     }
 
     mutating func keep(_ outputs: [Record], of work: Work?) {
@@ -87,14 +99,17 @@ extension LaneState {
     mutating func park(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) {
         var work = work
         work.attempts += 1
-        let first = work.firstFailedAt ?? now.wall
-        work.firstFailedAt = first
+        if work.firstFailedAt == nil { (work.firstFailedAt, work.downBefore) = (now.wall, downTime(now.wall)) }
+        let age = now.wall - (work.firstFailedAt ?? now.wall) - work.held - (downTime(now.wall) - work.downBefore)
         partitions[work.record.source]?.tracker.park(work.record.offset)
         leaveMark(of: work, failure.effect)
         isDirty = true
-        let delay = failure.retryAfter ?? rules.retry.delay(afterAttempts: work.attempts, using: &random)
-        let isLast = rules.retry.givesUp(
-            failure, afterAttempts: work.attempts, failingSince: first, now: now.wall, delay: delay)
+        work.isHead = true
+        if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
+        let policy = failure.schedule ?? rules.retry
+        let delay = failure.retryAfter ?? policy.delay(afterAttempts: work.attempts, using: &random)
+        let isLast = policy.givesUp(
+            failure, afterAttempts: work.attempts, failingSince: now.wall - age, now: now.wall, delay: delay)
         work.fate = isLast ? .condemned(failure) : .toBeHandled
         work.waitsFor = failure.errorClass
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
@@ -110,6 +125,7 @@ extension LaneState {
         for run in Array(running.values) where !waiting.contains(run.id) {
             guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
             running[run.id] = nil
+            breakers.giveUp(.run(run.id), at: now.instant, using: &random)
             var works = run.works
             if case .condemned(let failure) = works[0].fate {
                 settle(works[0], [deadLetter(works[0], failure, now)])
@@ -118,6 +134,7 @@ extension LaneState {
                 let place = min(index, works.count - 1)
                 works[place].fate = .failed(.transient("timeout", "no result within \(limit)"))
                 guilty.append(works[place])
+                breakers.giveUp(.key(OrderKey(works[place].record)), at: now.instant, using: &random)
             } else {
                 alone += works.count
             }
@@ -146,6 +163,6 @@ extension Work {
     /// Whether it may share a batch with `first`.
     fileprivate func canJoin(_ first: Work) -> Bool {
         guard case .toBeHandled = fate else { return false }
-        return attempts == 0 && isSilent == first.isSilent
+        return !isHead && isSilent == first.isSilent
     }
 }

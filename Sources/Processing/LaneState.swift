@@ -19,6 +19,9 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var deadLetterTopic: Topic
         var effects = EffectMode.none
         var sideInputs: Set<Topic> = []
+        /// The processor's word on a record, see there.
+        var scope: @Sendable (StoredRecord) -> String? = { _ in nil }
+        var deadline: @Sendable (StoredRecord) -> Timestamp? = { _ in nil }
 
         var isOrdered: Bool { work == .ordered }
         var concurrency: Int { if case .concurrent(let limit) = work { max(limit, 1) } else { 1 } }
@@ -38,6 +41,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var marks = EffectMarks.Answers()
         /// One entry per record whose effect's outcome became unknown.
         var becameUnknown: [TopicPartition] = []
+        var outages: [OutageChange] = []
         var isClosed = false
     }
 
@@ -63,6 +67,14 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var watchAt: Instant?
     var marks = EffectMarks()
     var becameUnknown: [TopicPartition] = []
+    var breakers: Breakers<Instant>
+    var outageChanges: [OutageChange] = []
+    /// Since when all is down, and for how long it was before.
+    var downSince: Timestamp?
+    var downBefore = Duration.zero
+    /// When the progress is committed again although it has not changed.
+    var recommitAt: Instant?
+    var mustRecommit = false
 
     var overlay = StateOverlay()
     /// Outputs of finished records, in the order they finished.
@@ -80,6 +92,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         self.rules = rules
         self.random = random
         queues = KeyQueues(isOrdered: rules.isOrdered)
+        breakers = Breakers(pauses: rules.configuration.outagePauses)
     }
 
     // MARK: Events
@@ -119,19 +132,38 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             for work in run.works { leaveMark(of: work, .unknown) }
             queues.prepend(run.works)
         } else {
-            queues.prepend(Array(run.works.dropFirst(result.outcomes.count)))
-            overlay.merge(result.writes)
-            for (work, outcome) in zip(run.works, result.outcomes) {
-                switch outcome {
-                case .done(let outputs): settle(work, outputs)
-                case .failed(let failure): park(work, failure, now)
-                case .behind: follow(work)
-                }
+            let rest = Array(run.works.dropFirst(result.outcomes.count))
+            if let first = rest.first, let outage = result.outage {
+                leaveMark(of: first, outage.effect)
+                fail(.processor, outage, by: .run(run.id), now)
             }
+            queues.prepend(rest)
+            overlay.merge(result.writes)
+            for (work, outcome) in zip(run.works, result.outcomes) { end(work, outcome, now) }
             if run.works.first?.isSilent == false { keep(result.batchOutputs, of: nil) }
             for wake in result.wakes { self.wake(wake, now) }
         }
+        if result.outage == nil { succeed(.run(run.id), now) }
         queues.end(run.key)
+    }
+
+    private mutating func end(_ work: Work, _ outcome: RunResult.Outcome, _ now: Moment<Instant>) {
+        let key = OrderKey(work.record)
+        switch outcome {
+        case .done(let outputs):
+            settle(work, outputs)
+            endProbe(of: work, now)
+        case .failed(let failure):
+            if let scope = failure.scope, !work.isSide {
+                leaveMark(of: work, failure.effect)
+                fail(scope, failure, by: .key(key), now)
+                hold(work, scope, now)
+            } else {
+                park(work, failure, now)
+                endProbe(of: work, now)
+            }
+        case .behind: follow(work)
+        }
     }
 
     mutating func committed(_ job: CommitJob, at now: Moment<Instant>) {
@@ -161,6 +193,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         marks.refuseWaiting()
         queues = KeyQueues(isOrdered: rules.isOrdered)
         retries = RetrySchedule()
+        for scope in breakers.closeAll() { noteClosed(scope, now) }
         outputs = []
     }
 
@@ -171,22 +204,36 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         turn.timedOut = giveUpSlowRuns(now)
         movePhase(now)
         if case .open = phase {
-            for work in retries.takeDue(at: now.instant) { queues.append(work) }
+            beginProbes(now)
+            for var work in retries.takeDue(at: now.instant) {
+                work.endHold(now.wall)
+                queues.append(work)
+            }
+            noteRecommit(now)
             beginRuns(now, &turn.start)
             turn.paused = pausedPartitions()
         }
         turn.commit = nextCommit()
+        if turn.commit != nil, mustRecommit { (mustRecommit, recommitAt) = (false, nil) }
         movePhase(now)
         if case .closed = phase { turn.isClosed = true }
-        turn.wakeAt = wakeAt
+        turn.wakeAt = wakeAt(now)
+        swap(&turn.outages, &outageChanges)
         turn.marks = marks.takeAnswers()
         swap(&turn.becameUnknown, &becameUnknown)
         return turn
     }
 
-    private var wakeAt: Instant? {
+    /// Brokers forget a progress that is not committed for long.
+    private mutating func noteRecommit(_ now: Moment<Instant>) {
+        if recommitAt == nil { recommitAt = now.instant.advanced(by: rules.configuration.recommitInterval) }
+        if let at = recommitAt, now.instant >= at { (isDirty, mustRecommit) = (true, true) }
+    }
+
+    private func wakeAt(_ now: Moment<Instant>) -> Instant? {
         switch phase {
-        case .open: [retries.nextDue, watchAt].compactMap { $0 }.min()
+        case .open:
+            [retries.nextDue, watchAt, mustRecommit ? nil : recommitAt, outageWakeAt(now)].compactMap { $0 }.min()
         case .draining(let until), .committing(let until): [until, watchAt].compactMap { $0 }.min()
         case .closed: nil
         }

@@ -42,6 +42,14 @@ public protocol Processor: Sendable {
     /// but a permanent `HandlerFailure` is tried again until it passes.
     func receiveBroadcast(_ record: StoredRecord) async throws
 
+    /// The name, e.g. a number or a host, that a record would have to wait for if it were down: then it is not handled
+    /// only to find that out again. Called only while some name is down; must be quick. Default nil.
+    func outageScope(of record: StoredRecord) -> String?
+
+    /// When a record should be handled even though what it needs is down, so that its handler can end it. Must be quick.
+    /// Default nil.
+    func deadline(of record: StoredRecord) -> Timestamp?
+
     /// Handles one record and returns what it causes.
     ///
     /// Throw `HandlerFailure` to say whether trying again can help. A record that cannot be read (`UnreadableRecord`) is
@@ -65,6 +73,8 @@ extension Processor {
     public var retry: RetryPolicy { RetryPolicy() }
     public var state: StateMode { .none }
     public var effects: EffectMode { .none }
+    public func outageScope(of record: StoredRecord) -> String? { nil }
+    public func deadline(of record: StoredRecord) -> Timestamp? { nil }
     public var sideInputs: [Topic] { [] }
     public var broadcastInputs: [BroadcastInput] { [] }
     public func receiveBroadcast(_ record: StoredRecord) async throws {}

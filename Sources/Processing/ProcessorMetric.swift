@@ -8,6 +8,7 @@ public enum ProcessorMetric: String, MetricCatalogue {
     case handlingDuration = "messaging_process_duration_seconds"
     case handled = "processor_records_handled_total"
     case effectsUnknown = "processor_effects_unknown_total"
+    case outages = "processor_outages_total"
     case parked = "processor_parked_records"
     case lagRecords = "processor_lag_records"
     case lagSeconds = "processor_lag_seconds"
@@ -31,6 +32,10 @@ public enum ProcessorMetric: String, MetricCatalogue {
             .counter(
                 labels: ["group", "topic"],
                 "Effects whose outcome became unknown: a take-over, a handler that took too long, or its own word.")
+        case .outages:
+            .counter(
+                labels: ["group", "kind"],
+                "Times that what records need went down for a lane, by kind: all of the processor's, or one named.")
         case .parked:
             .gauge(labels: ["group", "topic", "partition"], "Records that wait for another try, or behind one of their key.")
         case .lagRecords:

@@ -24,6 +24,7 @@ public final class ProcessorMetrics: ProcessorObserver {
     /// Of topics that are not among the inputs.
     private let otherTopics: ByTopic
     private let produced: Counter
+    private let outages: [String: Counter]
     private let doneDuration: Timer
     private let failedDuration: Timer
 
@@ -32,6 +33,10 @@ public final class ProcessorMetrics: ProcessorObserver {
             inputs.map { ($0, ByTopic($0.name, of: group, in: factory)) }, uniquingKeysWith: { first, _ in first })
         otherTopics = ByTopic("other", of: group, in: factory)
         produced = ProcessorMetric.produced.counter(group, in: factory)
+        outages = Dictionary(
+            uniqueKeysWithValues: ["processor", "named"].map {
+                ($0, ProcessorMetric.outages.counter(group, $0, in: factory))
+            })
         doneDuration = ProcessorMetric.handlingDuration.timer(group, HandlingOutcome.done.rawValue, in: factory)
         failedDuration = ProcessorMetric.handlingDuration.timer(group, HandlingOutcome.failed.rawValue, in: factory)
     }
@@ -56,6 +61,10 @@ public final class ProcessorMetrics: ProcessorObserver {
     }
 
     public func effectUnknown(_ partition: TopicPartition) { counters(of: partition).unknown.increment() }
+
+    public func outage(_ scope: String, isOpen: Bool) {
+        if isOpen { outages[scope]?.increment() }
+    }
 
     public func produced(_ records: Int) { produced.increment(by: records) }
 

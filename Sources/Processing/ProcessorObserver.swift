@@ -19,6 +19,8 @@ public protocol ProcessorObserver: Sendable {
     func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?)
     /// The outcome of an effect became unknown: a take-over, a time-out, or the handler's word.
     func effectUnknown(_ partition: TopicPartition)
+    /// Something went down or came back, as one lane sees it. `scope` is `processor` or `named`.
+    func outage(_ scope: String, isOpen: Bool)
     /// A partition stands still and needs a person.
     func stuck(_ partition: TopicPartition)
     /// A partition was given up; what was told about it no longer holds.
@@ -27,6 +29,7 @@ public protocol ProcessorObserver: Sendable {
 
 extension ProcessorObserver {
     public func effectUnknown(_ partition: TopicPartition) {}
+    public func outage(_ scope: String, isOpen: Bool) {}
 }
 
 /// Listens to nothing.

@@ -30,6 +30,11 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     public var maxParkedRecords: Int
     /// Where operators order what becomes of parked records (`ParkedOrder`); nil follows none.
     public var controlTopic: Topic?
+    /// Pauses between two tries at what is down, from half of each bound up.
+    public var outagePauses = RetryPolicy(base: .seconds(1), cap: .seconds(60))
+    /// A progress that stays the same is committed again so often, long before brokers forget it (Kafka's
+    /// `offsets.retention.minutes` is 7 days).
+    public var recommitInterval = Duration.seconds(86_400)
     /// See `ConsumerConfiguration`.
     public var sessionTimeout: Duration
     /// See `ConsumerConfiguration`.

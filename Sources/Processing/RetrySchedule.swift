@@ -20,12 +20,15 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
     func blocks(_ key: OrderKey) -> Bool { lines[key] != nil }
 
     /// A record failed: it heads its key's line and comes back at `instant`.
-    mutating func fail(_ work: Work, until instant: Instant) {
+    mutating func fail(_ work: Work, until instant: Instant) { hold(work, until: instant) }
+
+    /// The same for one that may have to be woken.
+    mutating func hold(_ work: Work, until instant: Instant?) {
         let key = OrderKey(work.record)
         precondition(lines[key]?.head == nil, "one record of a key fails at a time")
         lines[key, default: Line()].head = work
-        let place = due.partitioningIndex { $0.at > instant }
-        due.insert((instant, key), at: place)
+        guard let instant else { return }
+        due.insert((instant, key), at: due.partitioningIndex { $0.at > instant })
     }
 
     /// A later record of a blocked key waits behind the one that failed.
@@ -44,8 +47,8 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
     /// The head of a key's line is due now. False when there is none, or it is being tried.
     @discardableResult
     mutating func wake(_ key: OrderKey, at now: Instant) -> Bool {
-        guard lines[key]?.head != nil, let index = due.firstIndex(where: { $0.key == key }) else { return false }
-        due.remove(at: index)
+        guard lines[key]?.head != nil else { return false }
+        if let index = due.firstIndex(where: { $0.key == key }) { due.remove(at: index) }
         due.insert((now, key), at: due.partitioningIndex { $0.at > now })
         return true
     }

@@ -94,6 +94,8 @@ struct RunResult: Sendable {
     var writes: StateWrites = [:]
     /// Of a side input.
     var wakes: [Wake] = []
+    /// All is down: the records without outcome are to be handled again when it is up.
+    var outage: HandlerFailure?
     /// The batch as a whole failed: each record is to be handled again in a batch of its own.
     var mustBeRepeated = false
 }

@@ -22,10 +22,22 @@ struct Work: Sendable {
     /// What its handler is told; set when a run begins.
     var effect = EffectOutcome.none
     var fate = Fate.toBeHandled
+    /// It failed or was held before: later records of its key stand behind it.
+    var isHead = false
+    /// Time that it waited for what was down, which its age does not count.
+    var held = Duration.zero
+    var heldSince: Timestamp?
+    /// How long all had been down in the lane's life when it failed first.
+    var downBefore = Duration.zero
     /// Class of its last failure.
     var waitsFor: String?
 
     init(_ record: StoredRecord) { self.record = record }
+
+    mutating func endHold(_ now: Timestamp) {
+        if let since = heldSince { held += now - since }
+        heldSince = nil
+    }
 }
 
 /// What is worked on one after the other.

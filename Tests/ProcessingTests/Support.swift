@@ -46,6 +46,8 @@ struct TestProcessor: Processor {
     var broadcastInputs: [BroadcastInput] = []
     var atSide: @Sendable (StoredRecord, HandlerContext) async throws -> SideAnswer = { _, _ in SideAnswer() }
     var atBroadcast: @Sendable (StoredRecord) async throws -> Void = { _ in }
+    var scopeOf: @Sendable (StoredRecord) -> String? = { _ in nil }
+    var deadlineOf: @Sendable (StoredRecord) -> Timestamp? = { _ in nil }
     var atEnd: @Sendable ([StoredRecord], HandlerContext) async throws -> [Record] = { _, _ in [] }
     var atDeath: @Sendable (StoredRecord, HandlerFailure) -> [Record] = { _, _ in [] }
     var handler: @Sendable (StoredRecord, HandlerContext) async throws -> [Record]
@@ -56,6 +58,8 @@ struct TestProcessor: Processor {
     func handleSide(_ record: StoredRecord, _ context: HandlerContext) async throws -> SideAnswer {
         try await atSide(record, context)
     }
+    func outageScope(of record: StoredRecord) -> String? { scopeOf(record) }
+    func deadline(of record: StoredRecord) -> Timestamp? { deadlineOf(record) }
     func receiveBroadcast(_ record: StoredRecord) async throws { try await atBroadcast(record) }
     func endBatch(_ records: [StoredRecord], _ context: HandlerContext) async throws -> [Record] {
         try await atEnd(records, context)

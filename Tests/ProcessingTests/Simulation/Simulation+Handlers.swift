@@ -14,6 +14,23 @@ extension Simulation {
             owners[owner].handlers.remove(at: index)
             return finish(handler, owner, isCalm)
         }
+        if handler.stage == .ready, mayBegin(&handler), case .toBeHandled = handler.work.fate, !handler.work.isSide {
+            for scope in [.processor, OutageScope.named("name \(handler.work.record.keyText)")] where isDown(scope) {
+                outages += 1
+                let failure = HandlerFailure.outage("down", "", scope: scope)
+                if case .processor = scope {
+                    handler.result.outage = failure
+                    owners[owner].handlers.remove(at: index)
+                    return finish(handler, owner, isCalm)
+                }
+                if handler.failedKeys.contains(OrderKey(handler.work.record)) { break }
+                handler.failedKeys.insert(OrderKey(handler.work.record))
+                handler.result.outcomes.append(.failed(failure))
+                handler.index += 1
+                owners[owner].handlers[index] = handler
+                return
+            }
+        }
         guard handler.stage == .marked || mayBegin(&handler) else {
             owners[owner].handlers.remove(at: index)
             return finish(handler, owner, isCalm)
@@ -26,6 +43,8 @@ extension Simulation {
         }
         owners[owner].handlers[index] = handler
     }
+
+    private func isDown(_ scope: OutageScope) -> Bool { down[scope].map { $0 > now.wall } ?? false }
 
     private func mayBegin(_ handler: inout SimulatedHandler) -> Bool {
         if case .goOn = handler.run.begin(handler.index, at: now.instant) { true } else { false }

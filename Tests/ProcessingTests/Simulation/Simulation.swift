@@ -31,6 +31,9 @@ struct Simulation {
     var resent = 0
     var marksRefused = 0
     var complaints: [String] = []
+    /// What is down until when.
+    var down: [OutageScope: Timestamp] = [:]
+    var outages = 0
 
     init(seed: UInt64, records: Offset = 40) {
         self.seed = seed
@@ -42,9 +45,11 @@ struct Simulation {
         configuration.maxBatchRecords = 5
         configuration.maxParkedRecords = Self.maxParked
         let work: WorkMode = Bool.random(using: &random) ? .ordered : .concurrent(limit: 4)
+        let isTelling = Bool.random(using: &random)
         rules = .init(
             configuration: configuration, retry: RetryPolicy(maxAttempts: 6), work: work, keepsState: false, group: "g",
-            deadLetterTopic: "dlq.g", effects: .marked, sideInputs: [SimulatedLog.side.topic])
+            deadLetterTopic: "dlq.g", effects: .marked, sideInputs: [SimulatedLog.side.topic],
+            scope: { isTelling ? "name \($0.keyText)" : nil })
         context = RuntimeContext(
             processor: TestProcessor { _, _ in [] }, configuration: configuration, clock: InstantClock(),
             wallTime: { Timestamp(seconds: 1_000) }, observer: NoObserver(),
@@ -79,7 +84,8 @@ struct Simulation {
         case 0..<20: deliver(owner)
         case 20..<65: moveHandler(owner, isCalm)
         case 65..<85: await endCommit(owner, isCalm)
-        case 85..<95: moveTime(isCalm)
+        case 85..<94: moveTime(isCalm)
+        case 94 where !isCalm: breakDown()
         case 95..<97 where !isCalm: owners[owner].lane.drain(at: now)
         case 97 where !isCalm: takeOver()
         case 98 where !isCalm: owners[owner].lane.close(at: now)
@@ -108,6 +114,12 @@ struct Simulation {
             owners[index].lane.receive(source, Array(records))
             owners[index].positions[source] = records.last!.offset + 1
         }
+    }
+
+    /// Everything, or what one key needs, is down for up to two minutes.
+    private mutating func breakDown() {
+        let scopes = [.processor] + (0..<5).map { OutageScope.named("name k\($0)") }
+        down[scopes.randomElement(using: &random)!] = now.wall + .seconds(Int64.random(in: 1...120, using: &random))
     }
 
     private mutating func moveTime(_ isCalm: Bool) {
