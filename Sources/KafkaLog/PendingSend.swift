@@ -11,6 +11,8 @@ final class PendingSend: @unchecked Sendable {
     struct Slot {
         unowned(unsafe) let send: PendingSend
         let topic: Topic
+        /// Kept alive by the session, which is what looks at it.
+        unowned(unsafe) var handle: ProducerSession.TopicHandle?
         var partition: Int32 = -1
         var offset: Offset = -1
     }

@@ -10,9 +10,16 @@ final class ProducerSession: @unchecked Sendable {
     /// A topic handle, and whether the topic has ever taken a record.
     ///
     /// Freed with the session; the pointer may be used from any thread, librdkafka locks for itself.
-    private struct TopicHandle: @unchecked Sendable {
+    final class TopicHandle: @unchecked Sendable {
         let pointer: OpaquePointer
-        var isKnown = false
+        private let hasTaken = Atomic(false)
+
+        init(_ pointer: OpaquePointer) { self.pointer = pointer }
+
+        var isKnown: Bool { hasTaken.load(ordering: .relaxed) }
+        func markKnown() {
+            if !isKnown { hasTaken.store(true, ordering: .relaxed) }
+        }
     }
 
     static let maxFinished = 1_000
@@ -47,7 +54,7 @@ final class ProducerSession: @unchecked Sendable {
     /// was handed over before may still become durable. Does not block. True when the caller must `finish()` the send.
     func hand(over records: [Record], of send: PendingSend) -> Bool {
         for (index, record) in records.enumerated() {
-            if let refusal = produce(record, opaque: send.opaque(of: index)) {
+            if let refusal = produce(record, of: send, index) {
                 send.fail(refusal.produceError("record for \(record.topic) refused"))
                 return send.settle(records.count - index + 1)
             }
@@ -86,39 +93,33 @@ final class ProducerSession: @unchecked Sendable {
         if message.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             slot.pointee.partition = message.partition
             slot.pointee.offset = message.offset
-            markKnown(slot.pointee.topic)
+            slot.pointee.handle?.markKnown()
         } else {
-            send.fail(failure(message.err, slot.pointee.topic))
+            send.fail(failure(message.err, slot.pointee.topic, isKnown: slot.pointee.handle?.isKnown ?? false))
         }
         if send.settle() { finished.append(send) }
     }
 
     /// A topic that has taken records does not vanish: "unknown" from a broker that is starting up passes.
-    private func failure(_ code: rd_kafka_resp_err_t, _ topic: Topic) -> LogError {
+    private func failure(_ code: rd_kafka_resp_err_t, _ topic: Topic, isKnown: Bool) -> LogError {
         let error = code.produceError("record for \(topic) not durable")
-        let isKnown = topics.withLock { $0[topic]?.isKnown ?? false }
         return isKnown && error.code == .unknownTopic ? LogError(.notDurable, error.detail) : error
     }
 
-    private func markKnown(_ topic: Topic) {
-        topics.withLock { topics in
-            if topics[topic]?.isKnown == false { topics[topic]?.isKnown = true }
-        }
-    }
-
-    private func produce(_ record: Record, opaque: UnsafeMutableRawPointer) -> rd_kafka_resp_err_t? {
+    private func produce(_ record: Record, of send: PendingSend, _ index: Int) -> rd_kafka_resp_err_t? {
         guard let topic = handle(of: record.topic) else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
-        return RDKafkaRecord.produce(record, to: topic, with: client, opaque: opaque)
+        let opaque = send.opaque(of: index)
+        PendingSend.slot(opaque).pointee.handle = topic
+        return RDKafkaRecord.produce(record, to: topic.pointer, with: client, opaque: opaque)
     }
 
-    private func handle(of topic: Topic) -> OpaquePointer? {
-        let name = topic.name
-        let handle = topics.withLock { topics -> TopicHandle? in
-            if topics[topic] == nil, let made = rd_kafka_topic_new(client.handle, name, nil) {
-                topics[topic] = TopicHandle(pointer: made)
-            }
-            return topics[topic]
+    private func handle(of topic: Topic) -> TopicHandle? {
+        topics.withLock { topics -> TopicHandle? in
+            if let known = topics[topic] { return known }
+            guard let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
+            let handle = TopicHandle(made)
+            topics[topic] = handle
+            return handle
         }
-        return handle?.pointer
     }
 }
