@@ -127,6 +127,11 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
+        // Benchmarks: `deploy/local bench …`
+        .executableTarget(
+            name: "millrace-bench", dependencies: ["KafkaLog", "EventLogTesting", arguments] + nio, path: "Tests/Benchmarks",
+            swiftSettings: strict),
+
         // Tests
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
