@@ -33,8 +33,8 @@ final class PendingSend: @unchecked Sendable {
         slots = .allocate(capacity: records.count)
         // One more than the records: the sender's own share, so that nothing finishes while it still hands over.
         unsettled = Atomic(records.count + 1)
-        for (index, record) in records.enumerated() {
-            (slots + index).initialize(to: Slot(send: self, topic: record.topic))
+        for index in records.indices {
+            (slots + index).initialize(to: Slot(send: self, topic: records[index].topic))
         }
         _ = Unmanaged.passRetained(self)
     }

@@ -50,12 +50,27 @@ final class ProducerSession: @unchecked Sendable {
         }
     }
 
-    /// Hands over all records, or up to the first that the library refuses: then the send fails as a whole, and what
+    /// Finds the handles of a send's topics, before any of its records is handed over. Answers the topic that cannot have
+    /// one, because no log would take its name.
+    func findTopics(of send: PendingSend) -> Topic? {
+        topics.withLock { topics in
+            for index in 0..<send.recordCount {
+                let slot = PendingSend.slot(send.opaque(of: index))
+                guard let handle = Self.handle(of: slot.pointee.topic, in: &topics, client) else {
+                    return slot.pointee.topic
+                }
+                slot.pointee.handle = handle
+            }
+            return nil
+        }
+    }
+
+    /// Hands over all records, their topics found, or up to the first that the library refuses: then the send fails as a whole, and what
     /// was handed over before may still become durable. Does not block. True when the caller must `finish()` the send.
     func hand(over records: [Record], of send: PendingSend) -> Bool {
-        for (index, record) in records.enumerated() {
-            if let refusal = produce(record, of: send, index) {
-                send.fail(refusal.produceError("record for \(record.topic) refused"))
+        for index in records.indices {
+            if let refusal = produce(records[index], of: send, index) {
+                send.fail(refusal.produceError("record for \(records[index].topic) refused"))
                 return send.settle(records.count - index + 1)
             }
         }
@@ -107,19 +122,18 @@ final class ProducerSession: @unchecked Sendable {
     }
 
     private func produce(_ record: Record, of send: PendingSend, _ index: Int) -> rd_kafka_resp_err_t? {
-        guard let topic = handle(of: record.topic) else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
         let opaque = send.opaque(of: index)
-        PendingSend.slot(opaque).pointee.handle = topic
+        guard let topic = PendingSend.slot(opaque).pointee.handle else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
         return RDKafkaRecord.produce(record, to: topic.pointer, with: client, opaque: opaque)
     }
 
-    private func handle(of topic: Topic) -> TopicHandle? {
-        topics.withLock { topics -> TopicHandle? in
-            if let known = topics[topic] { return known }
-            guard let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
-            let handle = TopicHandle(made)
-            topics[topic] = handle
-            return handle
-        }
+    private static func handle(
+        of topic: Topic, in topics: inout [Topic: TopicHandle], _ client: RDKafkaClient
+    ) -> TopicHandle? {
+        if let known = topics[topic] { return known }
+        guard topic.isValid, let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
+        let handle = TopicHandle(made)
+        topics[topic] = handle
+        return handle
     }
 }
