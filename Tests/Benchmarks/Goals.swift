@@ -54,7 +54,9 @@ struct Measured {
     static let header = "| load | server | req/s | CPU us/req | p50 ms | p99 ms | p99.9 ms | peak MiB | errors |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
 
     func row(_ load: String, _ server: String) -> String {
-        func text(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+        func text(_ value: Double, _ digits: Int) -> String {
+            value.isNaN ? "–" : String(format: "%.\(digits)f", value)
+        }
         return "| \(load) | \(server) | \(text(requestsPerSecond, 0)) | \(text(cpu, 1)) | \(text(p50, 2)) | \(text(p99, 2)) | "
             + "\(text(p999, 2)) | \(text(peakMemory, 0)) | \(errors) |"
     }
