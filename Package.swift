@@ -128,6 +128,10 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
+        // Benchmarks: `deploy/local bench …`
+        .executableTarget(
+            name: "millrace-bench", dependencies: ["KafkaLog", "EventLogTesting", arguments] + nio,
+            path: "Tests/Benchmarks", exclude: ["Sender"], swiftSettings: strict),
         // What the outbound path must hold, measured; it names libcurl to compare with a bare loop
         .executableTarget(
             name: "millrace-bench-sender",

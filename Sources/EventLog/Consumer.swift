@@ -5,6 +5,9 @@ public struct ConsumerConfiguration: Sendable {
     /// (range assignment), which joins rely on.
     public var topics: [Topic]
     /// A member that is silent for so long loses its partitions. SQLite uses its lease time (3 s) instead.
+    ///
+    /// Longer than a broker's failover: while the group's coordinator moves to another broker (7.5 to 20 s measured on
+    /// three brokers) no heartbeat is answered, and a shorter time costs every member its partitions.
     public var sessionTimeout: Duration
     /// Stable name of this member (Kafka's `group.instance.id`); nil for dynamic membership.
     public var instanceID: String?
@@ -14,7 +17,7 @@ public struct ConsumerConfiguration: Sendable {
     public var maxBatchRecords: Int
 
     public init(
-        group: String, topics: [Topic], sessionTimeout: Duration = .seconds(10), instanceID: String? = nil,
+        group: String, topics: [Topic], sessionTimeout: Duration = .seconds(30), instanceID: String? = nil,
         maxBufferedBytes: Int = 32 << 20, maxBatchRecords: Int = 500
     ) {
         self.group = group

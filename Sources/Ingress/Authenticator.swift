@@ -65,24 +65,15 @@ struct Authenticator: Sendable {
     }
 
     private static func meets(_ demand: Demand, _ head: RequestHead) -> Bool {
-        guard var value = head.header(demand.header).map({ Substring($0) }) else { return false }
+        // Blanks around it are no part of a header's value, and gone already.
+        guard var given = head.headerBytes(demand.header) else { return false }
         if demand.isBasic {
-            guard let space = value.utf8.firstIndex(of: UInt8(ascii: " ")), value[..<space].isSameToken(as: "basic")
-            else { return false }
-            value = value[space...]
+            guard let space = given.firstIndex(of: .space), given[..<space].isSameToken(as: "basic") else { return false }
+            given = given[space...].drop(while: \.isBlank)
         }
-        let given = trimmed(value)
         var isMet = false
         for accepted in demand.accepted where constantTimeEquals(given, accepted) { isMet = true }
         return isMet
-    }
-
-    /// Blanks and tabs around a header's value are no part of it (RFC 9110, 5.5).
-    private static func trimmed(_ value: some StringProtocol) -> ArraySlice<UInt8> {
-        func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        var bytes = ArraySlice(value.utf8).drop(while: isBlank)
-        while let last = bytes.last, isBlank(last) { bytes.removeLast() }
-        return bytes
     }
 }
 

@@ -41,10 +41,10 @@ extension Delivery {
         }
         var bytes = 0
         var counts = RecordCounts()
-        for record in records {
-            bytes += record.byteCount
-            guard let kind = counts.add(record.topic, of: core.topics) else { continue }
-            if let time = record.timestamp { core.metrics.arrived(kind, aged: arrival - time) }
+        for index in records.indices {
+            bytes += records[index].byteCount
+            guard let kind = counts.add(records[index].topic, of: core.topics) else { continue }
+            if let time = records[index].timestamp { core.metrics.arrived(kind, aged: arrival - time) }
         }
         return (records, bytes, counts)
     }

@@ -17,7 +17,7 @@ struct Delivery {
             if head.expectation == .unknown { return .failure(.expectationFailed) }
             var coding: ContentCoding?
             if head.hasContentEncoding {
-                coding = head.header("content-encoding").flatMap { ContentCoding($0) }
+                coding = head.headerBytes("content-encoding").flatMap { ContentCoding($0) }
                 if coding == nil { return .failure(.unsupportedEncoding) }
             }
             var length = 0

@@ -5,7 +5,7 @@ enum ContentCoding {
     case gzip, deflate
 
     /// Nil for every other coding, and for several on top of each other.
-    init?(_ header: String) {
+    init?(_ header: ArraySlice<UInt8>) {
         if header.isSameToken(as: "gzip") || header.isSameToken(as: "x-gzip") {
             self = .gzip
         } else if header.isSameToken(as: "deflate") {

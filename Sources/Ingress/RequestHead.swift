@@ -31,7 +31,7 @@ struct RequestHead: Sendable {
     fileprivate var bytes: [UInt8] = []
 
     /// The path, percent-encoding left as it is, without query.
-    var path: Substring { Substring(String(decoding: bytes[pathRange], as: UTF8.self)) }
+    var path: ArraySlice<UInt8> { bytes[pathRange] }
 
     /// What follows the first `?` of the target; nil without one.
     var query: Substring? { queryRange.map { Substring(String(decoding: bytes[$0], as: UTF8.self)) } }
@@ -47,8 +47,12 @@ struct RequestHead: Sendable {
     func headerBytes(_ name: String) -> ArraySlice<UInt8>? {
         let name = name.utf8
         for field in fields where Int(field.nameLength) == name.count {
-            let own = bytes[Int(field.start)..<Int(field.start) + name.count]
-            if zip(own, name).allSatisfy({ $0.asciiLowercased == $1.asciiLowercased }) { return bytes[field.value] }
+            var at = Int(field.start)
+            let isSame = name.allSatisfy { byte in
+                defer { at += 1 }
+                return bytes[at].asciiLowercased == byte.asciiLowercased
+            }
+            if isSame { return bytes[field.value] }
         }
         return nil
     }
@@ -249,17 +253,14 @@ enum Persistence: Int, CaseIterable, Sendable {
     case close
 }
 
-extension StringProtocol {
+extension ArraySlice<UInt8> {
     /// Whether this is `token`, which is given in lower case, without regard to the case of ASCII letters.
     func isSameToken(as token: StaticString) -> Bool {
-        guard utf8.count == token.utf8CodeUnitCount else { return false }
-        return token.withUTF8Buffer { lower in
-            var at = 0
-            for byte in utf8 {
-                guard byte.asciiLowercased == lower[at] else { return false }
-                at += 1
-            }
-            return true
-        }
+        count == token.utf8CodeUnitCount && indices.allSatisfy { self[$0].asciiLowercased == token.utf8Start[$0 - startIndex] }
+    }
+
+    func starts(with text: StaticString) -> Bool {
+        guard count >= text.utf8CodeUnitCount else { return false }
+        return (0..<text.utf8CodeUnitCount).allSatisfy { self[startIndex + $0] == text.utf8Start[$0] }
     }
 }

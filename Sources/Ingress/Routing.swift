@@ -19,15 +19,16 @@ final class Route: Sendable {
 
 /// Finds the channel of a request and checks that the sender may use it, all before the body is read.
 struct Router: Sendable {
-    private static let prefix: Substring = "/webhooks"
+    private static let prefix: StaticString = "/webhooks"
 
-    private let channels: [Substring: Route]
+    /// By name in bytes: most requests need no text of theirs.
+    private let channels: [ArraySlice<UInt8>: Route]
     private let account: Route?
 
     init(_ channels: IngressChannels, _ topics: Topics, maxNesting: Int) {
         self.channels = Dictionary(
             uniqueKeysWithValues: channels.named.map {
-                (Substring($0.identity.name), Route($0, topics, maxNesting: maxNesting))
+                (ArraySlice($0.identity.name.utf8), Route($0, topics, maxNesting: maxNesting))
             })
         account = channels.account.map { Route($0, topics, maxNesting: maxNesting) }
     }
@@ -52,15 +53,15 @@ struct Router: Sendable {
         return (self[name]?.handshake ?? .decoy).challenge(request)
     }
 
-    private subscript(name: Substring) -> Route? { name.isEmpty ? account : channels[name] }
+    private subscript(name: ArraySlice<UInt8>) -> Route? { name.isEmpty ? account : channels[name] }
 
     /// `/webhooks` gives the empty name, `/webhooks/a` gives `a`; nil for all else.
-    private static func channelName(in path: Substring) -> Substring? {
-        guard path.utf8.starts(with: prefix.utf8) else { return nil }
-        let rest = path[path.utf8.index(path.startIndex, offsetBy: prefix.utf8.count)...]
-        guard let slash = rest.utf8.first else { return rest }
+    private static func channelName(in path: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        guard path.starts(with: prefix) else { return nil }
+        let rest = path.dropFirst(prefix.utf8CodeUnitCount)
+        guard let slash = rest.first else { return rest }
         let name = rest.dropFirst()
-        guard slash == UInt8(ascii: "/"), !name.isEmpty, !name.utf8.contains(slash) else { return nil }
+        guard slash == UInt8(ascii: "/"), !name.isEmpty, !name.contains(slash) else { return nil }
         return name
     }
 }

@@ -13,6 +13,7 @@ extension ConsumerLoop {
     func sendCommits() {
         guard commitRetryAt == nil else { return }
         let isLost = rd_kafka_assignment_lost(client.handle) != 0
+        if isLost { disown() }
         let owned = isLost || buffer.holdsAssignment ? [] : ownedByMember.withLock { $0 }
         var answers: [() -> Void] = []
         if let request = commits.next(owned: owned, answers: &answers) {
@@ -32,6 +33,7 @@ extension ConsumerLoop {
             commits.retry(at: .now, error: code.error("commit"), answers: &answers)
             commitRetryAt = .now + .milliseconds(100)
         } else {
+            if code.logCode == .fenced || failures.values.contains(where: { $0.logCode == .fenced }) { disown() }
             commits.finish(
                 with: { wanted in
                     if code == RD_KAFKA_RESP_ERR_NO_ERROR, failures.isEmpty { return .success(()) }
@@ -42,6 +44,10 @@ extension ConsumerLoop {
         }
         for answer in answers { answer() }
     }
+
+    /// Whoever hears that a commit was fenced must not produce for these partitions either, though librdkafka tells of the
+    /// loss a moment later.
+    private func disown() { ownedByMember.withLock { $0 = [] } }
 
     func failCommits(_ error: LogError) {
         var answers: [() -> Void] = []

@@ -11,6 +11,8 @@ final class PendingSend: @unchecked Sendable {
     struct Slot {
         unowned(unsafe) let send: PendingSend
         let topic: Topic
+        /// Kept alive by the session, which is what looks at it.
+        unowned(unsafe) var handle: ProducerSession.TopicHandle?
         var partition: Int32 = -1
         var offset: Offset = -1
     }
@@ -31,8 +33,8 @@ final class PendingSend: @unchecked Sendable {
         slots = .allocate(capacity: records.count)
         // One more than the records: the sender's own share, so that nothing finishes while it still hands over.
         unsettled = Atomic(records.count + 1)
-        for (index, record) in records.enumerated() {
-            (slots + index).initialize(to: Slot(send: self, topic: record.topic))
+        for index in records.indices {
+            (slots + index).initialize(to: Slot(send: self, topic: records[index].topic))
         }
         _ = Unmanaged.passRetained(self)
     }

@@ -10,9 +10,16 @@ final class ProducerSession: @unchecked Sendable {
     /// A topic handle, and whether the topic has ever taken a record.
     ///
     /// Freed with the session; the pointer may be used from any thread, librdkafka locks for itself.
-    private struct TopicHandle: @unchecked Sendable {
+    final class TopicHandle: @unchecked Sendable {
         let pointer: OpaquePointer
-        var isKnown = false
+        private let hasTaken = Atomic(false)
+
+        init(_ pointer: OpaquePointer) { self.pointer = pointer }
+
+        var isKnown: Bool { hasTaken.load(ordering: .relaxed) }
+        func markKnown() {
+            if !isKnown { hasTaken.store(true, ordering: .relaxed) }
+        }
     }
 
     static let maxFinished = 1_000
@@ -43,12 +50,27 @@ final class ProducerSession: @unchecked Sendable {
         }
     }
 
-    /// Hands over all records, or up to the first that the library refuses: then the send fails as a whole, and what
+    /// Finds the handles of a send's topics, before any of its records is handed over. Answers the topic that cannot have
+    /// one, because no log would take its name.
+    func findTopics(of send: PendingSend) -> Topic? {
+        topics.withLock { topics in
+            for index in 0..<send.recordCount {
+                let slot = PendingSend.slot(send.opaque(of: index))
+                guard let handle = Self.handle(of: slot.pointee.topic, in: &topics, client) else {
+                    return slot.pointee.topic
+                }
+                slot.pointee.handle = handle
+            }
+            return nil
+        }
+    }
+
+    /// Hands over all records, their topics found, or up to the first that the library refuses: then the send fails as a whole, and what
     /// was handed over before may still become durable. Does not block. True when the caller must `finish()` the send.
     func hand(over records: [Record], of send: PendingSend) -> Bool {
-        for (index, record) in records.enumerated() {
-            if let refusal = produce(record, opaque: send.opaque(of: index)) {
-                send.fail(refusal.produceError("record for \(record.topic) refused"))
+        for index in records.indices {
+            if let refusal = produce(records[index], of: send, index) {
+                send.fail(refusal.produceError("record for \(records[index].topic) refused"))
                 return send.settle(records.count - index + 1)
             }
         }
@@ -86,39 +108,32 @@ final class ProducerSession: @unchecked Sendable {
         if message.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             slot.pointee.partition = message.partition
             slot.pointee.offset = message.offset
-            markKnown(slot.pointee.topic)
+            slot.pointee.handle?.markKnown()
         } else {
-            send.fail(failure(message.err, slot.pointee.topic))
+            send.fail(failure(message.err, slot.pointee.topic, isKnown: slot.pointee.handle?.isKnown ?? false))
         }
         if send.settle() { finished.append(send) }
     }
 
     /// A topic that has taken records does not vanish: "unknown" from a broker that is starting up passes.
-    private func failure(_ code: rd_kafka_resp_err_t, _ topic: Topic) -> LogError {
+    private func failure(_ code: rd_kafka_resp_err_t, _ topic: Topic, isKnown: Bool) -> LogError {
         let error = code.produceError("record for \(topic) not durable")
-        let isKnown = topics.withLock { $0[topic]?.isKnown ?? false }
         return isKnown && error.code == .unknownTopic ? LogError(.notDurable, error.detail) : error
     }
 
-    private func markKnown(_ topic: Topic) {
-        topics.withLock { topics in
-            if topics[topic]?.isKnown == false { topics[topic]?.isKnown = true }
-        }
+    private func produce(_ record: Record, of send: PendingSend, _ index: Int) -> rd_kafka_resp_err_t? {
+        let opaque = send.opaque(of: index)
+        guard let topic = PendingSend.slot(opaque).pointee.handle else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
+        return RDKafkaRecord.produce(record, to: topic.pointer, with: client, opaque: opaque)
     }
 
-    private func produce(_ record: Record, opaque: UnsafeMutableRawPointer) -> rd_kafka_resp_err_t? {
-        guard let topic = handle(of: record.topic) else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
-        return RDKafkaRecord.produce(record, to: topic, with: client, opaque: opaque)
-    }
-
-    private func handle(of topic: Topic) -> OpaquePointer? {
-        let name = topic.name
-        let handle = topics.withLock { topics -> TopicHandle? in
-            if topics[topic] == nil, let made = rd_kafka_topic_new(client.handle, name, nil) {
-                topics[topic] = TopicHandle(pointer: made)
-            }
-            return topics[topic]
-        }
-        return handle?.pointer
+    private static func handle(
+        of topic: Topic, in topics: inout [Topic: TopicHandle], _ client: RDKafkaClient
+    ) -> TopicHandle? {
+        if let known = topics[topic] { return known }
+        guard topic.isValid, let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
+        let handle = TopicHandle(made)
+        topics[topic] = handle
+        return handle
     }
 }

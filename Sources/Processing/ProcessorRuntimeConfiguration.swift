@@ -44,7 +44,7 @@ public struct ProcessorRuntimeConfiguration: Sendable {
         start: Start = .requireCommit, stateDirectory: String = "data/state", handlerTimeout: Duration = .seconds(30),
         drainTimeout: Duration = .seconds(5), lastCommitTimeout: Duration = .seconds(5), maxBatchRecords: Int = 500,
         maxLaneRecords: Int = 5_000, maxLaneBytes: Int = 16 << 20, maxParkedRecords: Int = 500,
-        controlTopic: Topic? = nil, sessionTimeout: Duration = .seconds(10), instanceID: String? = nil
+        controlTopic: Topic? = nil, sessionTimeout: Duration = .seconds(30), instanceID: String? = nil
     ) {
         precondition(maxBatchRecords > 0 && maxLaneRecords > 0 && maxLaneBytes > 0 && maxParkedRecords > 0)
         self.start = start

@@ -73,7 +73,7 @@ extension HTTP1Transcript.Request {
 
     init(_ head: RequestHead) {
         self.init(
-            method: head.method, path: String(head.path), query: head.query.map(String.init), framing: head.framing,
+            method: head.method, path: String(decoding: head.path, as: UTF8.self), query: head.query.map(String.init), framing: head.framing,
             persistence: head.persistence, expectation: head.expectation,
             headers: Self.names.map { head.header($0) ?? "-" })
     }

@@ -14,19 +14,24 @@ enum RDKafkaRecord {
         let headers = record.headers.isEmpty ? nil : makeHeaders(record.headers)
         let refusal = withBytes(record.key) { key in
             withBytes(record.value) { value in
-                var parts = [
-                    part(RD_KAFKA_VTYPE_RKT) { $0.rkt = topic },
-                    part(RD_KAFKA_VTYPE_PARTITION) { $0.i32 = record.partition ?? -1 },
-                    part(RD_KAFKA_VTYPE_MSGFLAGS) { $0.i = RD_KAFKA_MSG_F_COPY },
-                    part(RD_KAFKA_VTYPE_KEY) { ($0.mem.ptr, $0.mem.size) = key },
-                    part(RD_KAFKA_VTYPE_VALUE) { ($0.mem.ptr, $0.mem.size) = value },
-                    part(RD_KAFKA_VTYPE_OPAQUE) { $0.ptr = opaque },
-                ]
-                if let timestamp = record.timestamp {
-                    parts.append(part(RD_KAFKA_VTYPE_TIMESTAMP) { $0.i64 = timestamp.milliseconds })
+                withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 8) { parts in
+                    var count = 0
+                    func add(_ part: rd_kafka_vu_t) {
+                        parts.initializeElement(at: count, to: part)
+                        count += 1
+                    }
+                    add(part(RD_KAFKA_VTYPE_RKT) { $0.rkt = topic })
+                    add(part(RD_KAFKA_VTYPE_PARTITION) { $0.i32 = record.partition ?? -1 })
+                    add(part(RD_KAFKA_VTYPE_MSGFLAGS) { $0.i = RD_KAFKA_MSG_F_COPY })
+                    add(part(RD_KAFKA_VTYPE_KEY) { ($0.mem.ptr, $0.mem.size) = key })
+                    add(part(RD_KAFKA_VTYPE_VALUE) { ($0.mem.ptr, $0.mem.size) = value })
+                    add(part(RD_KAFKA_VTYPE_OPAQUE) { $0.ptr = opaque })
+                    if let timestamp = record.timestamp {
+                        add(part(RD_KAFKA_VTYPE_TIMESTAMP) { $0.i64 = timestamp.milliseconds })
+                    }
+                    if let headers { add(part(RD_KAFKA_VTYPE_HEADERS) { $0.headers = headers }) }
+                    return takeError(rd_kafka_produceva(client.handle, parts.baseAddress, count))
                 }
-                if let headers { parts.append(part(RD_KAFKA_VTYPE_HEADERS) { $0.headers = headers }) }
-                return takeError(rd_kafka_produceva(client.handle, parts, parts.count))
             }
         }
         // The library owns the headers once it has taken the record.

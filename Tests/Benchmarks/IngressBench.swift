@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+
+/// The ingress beside its limit and, with `--peers`, beside rivals that do the same work; rounds interleaved, medians.
+struct IngressBench: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "ingress", abstract: "Measures the ingress.")
+
+    @Option(help: "A folder of rival ingresses, load tools and a broker; without it Millrace and the limit alone.")
+    var peers: String?
+    @Flag(help: "One short round instead of five.")
+    var quick = false
+    @Option(help: "Requests of the run that looks for growing memory.")
+    var soak: Int?
+    @Option(help: "First of the ports to use.")
+    var port = 18_480
+
+    private var rounds: Int { quick ? 1 : 5 }
+    private var seconds: Double { quick ? 3 : 8 }
+    private static let rate = 3_300.0
+
+    func run() throws {
+        let rivals = try peers.map(Peers.init(copyOf:))
+        let bench = try IngressUnderTest(port: port, peers: rivals)
+        var goals = Goals()
+        print(Measured.header)
+        try sideBySide(bench, &goals)
+        try embedded(bench, &goals)
+        try flatness(bench, &goals)
+        throw ExitCode(goals.report())
+    }
+
+    /// On the broker: everybody in turn, each round afresh.
+    private func sideBySide(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        var busy: [IngressUnderTest.Contender: [Measured]] = [:]
+        var steady: [IngressUnderTest.Contender: [Measured]] = [:]
+        for _ in 0..<rounds {
+            for contender in bench.contenders {
+                let server = try bench.start(contender)
+                defer { server.stop() }
+                _ = try bench.closedLoop(contender, server, connections: 32, seconds: 2)
+                busy[contender, default: []].append(
+                    try bench.closedLoop(contender, server, connections: 64, seconds: seconds))
+                steady[contender, default: []].append(
+                    try bench.openLoop(contender, server, rate: Self.rate, connections: 64, seconds: seconds))
+            }
+        }
+        for contender in bench.contenders {
+            print(Measured.median(busy[contender] ?? [])?.row("64 connections", contender.rawValue) ?? "")
+        }
+        for contender in bench.contenders {
+            print(Measured.median(steady[contender] ?? [])?.row("3,300/s", contender.rawValue) ?? "")
+        }
+        let (ours, oursSteady) = (Measured.median(busy[.kafka] ?? []), Measured.median(steady[.kafka] ?? []))
+        goals.atMost("memory_mib", oursSteady?.peakMemory, 64)
+        guard bench.contenders.contains(.cpp) else { return }
+        let (cpp, cppSteady) = (Measured.median(busy[.cpp] ?? []), Measured.median(steady[.cpp] ?? []))
+        let aiohttp = Measured.median(busy[.aiohttp] ?? [])
+        func ratio(_ a: Measured?, _ b: Measured?, _ value: (Measured) -> Double) -> Double? {
+            guard let a, let b, value(b) > 0 else { return nil }
+            return value(a) / value(b)
+        }
+        goals.atMost("cpu_64_to_cpp", ratio(ours, cpp, \.cpu), 1.5)
+        goals.atMost("cpu_64_to_aiohttp", ratio(ours, aiohttp, \.cpu), 0.4)
+        goals.atLeast("throughput_64_to_aiohttp", ratio(ours, aiohttp, \.requestsPerSecond), 2.5)
+        goals.atMost("p50_3300_to_cpp", ratio(oursSteady, cppSteady, \.p50), 1.5)
+        goals.atMost("p99_3300_to_cpp", ratio(oursSteady, cppSteady, \.p99), 1.5)
+        goals.atMost("p999_3300_to_cpp", ratio(oursSteady, cppSteady, \.p999), 2)
+        goals.atMost("cpu_3300_to_cpp", ratio(oursSteady, cppSteady, \.cpu), 1.4)
+    }
+
+    private func embedded(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        var busy: [Measured] = []
+        var steady: [Measured] = []
+        for _ in 0..<rounds {
+            let server = try bench.start(.embedded)
+            defer { server.stop() }
+            busy.append(try bench.closedLoop(.embedded, server, connections: 64, seconds: seconds))
+            steady.append(try bench.openLoop(.embedded, server, rate: Self.rate, connections: 64, seconds: seconds))
+        }
+        let (fast, calm) = (Measured.median(busy), Measured.median(steady))
+        print(fast?.row("64 connections", "millrace, embedded log") ?? "")
+        print(calm?.row("3,300/s", "millrace, embedded log") ?? "")
+        goals.atLeast("embedded_webhooks_per_second", fast?.requestsPerSecond, 15_000)
+        goals.atMost("embedded_p99_3300_ms", calm?.p99, 10)
+        goals.atMost("embedded_memory_mib", calm?.peakMemory, 64)
+    }
+
+    /// The same cost per update whatever a body holds, per request at any number of connections, and for ever.
+    private func flatness(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        let server = try bench.start(.kafka)
+        defer { server.stop() }
+        var perUpdate: [Int: Double] = [:]
+        for updates in [1, 10, 1_000] {
+            let bodies = Payloads.bodies(count: updates == 1_000 ? 16 : 256, updatesPerBody: updates)
+            let connections = updates == 1_000 ? 4 : 64
+            let measured = try bench.ownLoad(server, bodies, connections: connections, seconds: seconds)
+            print(measured.row("\(updates) updates a body", "millrace"))
+            perUpdate[updates] = measured.cpu / Double(updates)
+        }
+        goals.atMost("cpu_per_update_10_to_1", perUpdate[10]! / perUpdate[1]!, 1.1)
+        goals.atMost("cpu_per_update_1000_to_1", perUpdate[1_000]! / perUpdate[1]!, 1.1)
+        let bodies = Payloads.bodies()
+        let few = try bench.ownLoad(server, bodies, connections: 10, seconds: seconds)
+        print(few.row("10 connections", "millrace"))
+        let many = try bench.ownLoad(server, bodies, connections: 1_000, seconds: seconds)
+        print(many.row("1,000 connections", "millrace"))
+        goals.atMost("cpu_1000_to_10_connections", many.cpu / few.cpu, 1.1)
+        // The largest bodies have left their mark on this one.
+        let fresh = try bench.start(.kafka, port: port + 1)
+        defer { fresh.stop() }
+        let rate = try bench.ownLoad(fresh, bodies, connections: 64, seconds: 2, port: port + 1).requestsPerSecond
+        let before = fresh.memory("VmRSS")
+        let requests = soak ?? (quick ? 100_000 : 10_000_000)
+        let soaked = try bench.ownLoad(
+            fresh, bodies, connections: 64, seconds: Double(requests) / rate, port: port + 1)
+        print(soaked.row("\(requests) requests", "millrace"))
+        goals.atMost("memory_growth_mib", fresh.memory("VmRSS") - before, 8)
+    }
+}
