@@ -31,7 +31,8 @@ import Testing
         }
     }
 
-    /// Repeats the order until its owner answers: a runtime that has just begun may not follow yet.
+    /// Repeats the order until its owner answers: a runtime that has just begun may not follow yet. The first answer
+    /// counts: a copy of the order finds nothing left to do.
     private func give(_ action: ParkedOrder.Action, _ offsets: [Offset], in world: World) async throws -> Int {
         let order = ParkedOrder(
             id: "\(action)-\(offsets)", action: action, group: World.group, source: TopicPartition("in", 0),
@@ -41,7 +42,7 @@ import Testing
             var record = order.record(topic: Self.control)
             record.timestamp = World.start
             try await world.log.produce([record])
-            applied = try await world.read(Self.control).compactMap(ParkedAnswer.init).last { $0.id == order.id }?.applied
+            applied = try await world.read(Self.control).compactMap(ParkedAnswer.init).first { $0.id == order.id }?.applied
             return applied != nil
         }
         return applied ?? 0
