@@ -50,6 +50,15 @@ public protocol Processor: Sendable {
     /// Default nil.
     func deadline(of record: StoredRecord) -> Timestamp?
 
+    /// Called when this instance has gained or lost partition numbers: before the first record of a new one is handled,
+    /// and when no more records of a lost one will be begun. A rebalance may take numbers away and give them back; both
+    /// are told. Must be quick, and calls never overlap. Default: nothing.
+    ///
+    /// - Parameters:
+    ///   - owned: all numbers that are this instance's now.
+    ///   - total: partitions of each input.
+    func partitionsChanged(_ owned: Set<Int32>, of total: Int32)
+
     /// Handles one record and returns what it causes.
     ///
     /// Throw `HandlerFailure` to say whether trying again can help. A record that cannot be read (`UnreadableRecord`) is
@@ -78,6 +87,7 @@ extension Processor {
     public var sideInputs: [Topic] { [] }
     public var broadcastInputs: [BroadcastInput] { [] }
     public func receiveBroadcast(_ record: StoredRecord) async throws {}
+    public func partitionsChanged(_ owned: Set<Int32>, of total: Int32) {}
     public func handleSide(_ record: StoredRecord, _ context: HandlerContext) async throws -> SideAnswer {
         SideAnswer()
     }

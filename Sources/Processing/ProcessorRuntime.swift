@@ -19,6 +19,8 @@ import Synchronization
 public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Duration {
     private struct Session {
         var lanes: [Int32: Lane<C>] = [:]
+        /// Of each input.
+        var partitions: Int32 = 0
         /// Being given up after a revocation.
         var leaving: [Lane<C>] = []
         var isStopping = false
@@ -112,6 +114,8 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         if Set(processor.subscription.map { partitions[$0] }).count > 1 {
             throw LogError(.topicMismatch, "inputs of \(processor.name) differ in their number of partitions")
         }
+        let count = processor.subscription.first.flatMap { partitions[$0] } ?? 0
+        session.withLock { $0.partitions = count }
     }
 
     // MARK: Membership
@@ -153,7 +157,9 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         // Opening took time: whoever stops meanwhile has not seen these lanes.
         let replaced: [Lane<C>]? = session.withLock { session in
             if session.isStopping { return nil }
-            return lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
+            let replaced = lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
+            tellPartitions(session)
+            return replaced
         }
         guard let replaced else { return }
         for lane in replaced { lane.drop() }
@@ -248,8 +254,14 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     private func take(_ sources: [TopicPartition]) -> [Lane<C>] {
         session.withLock { session in
-            Set(sources.map(\.partition)).compactMap { session.lanes.removeValue(forKey: $0) }
+            defer { tellPartitions(session) }
+            return Set(sources.map(\.partition)).compactMap { session.lanes.removeValue(forKey: $0) }
         }
+    }
+
+    /// Under the session's lock, so that the processor hears of changes in their order.
+    private func tellPartitions(_ session: borrowing Session) {
+        context.processor.partitionsChanged(Set(session.lanes.keys), of: session.partitions)
     }
 
     private func leaving(_ sources: [TopicPartition]) -> [Lane<C>] {
@@ -259,8 +271,10 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     private func takeAll() -> [Lane<C>] {
         session.withLock { session in
             session.isStopping = true
-            defer { session.lanes = [:] }
-            return Array(session.lanes.values) + session.leaving
+            let lanes = Array(session.lanes.values) + session.leaving
+            session.lanes = [:]
+            tellPartitions(session)
+            return lanes
         }
     }
 }

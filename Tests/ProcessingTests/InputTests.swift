@@ -100,4 +100,39 @@ import Testing
             try await runtime.stop()
         }
     }
+
+    @Test func aProcessorIsToldWhichPartitionsAreItsOwnBeforeTheirFirstRecord() async throws {
+        try await World.with(partitions: 4) { world in
+            let told = Mutex<[[Set<Int32>]]>([[], []])
+            let early = Journal()
+            func processor(_ number: Int) -> TestProcessor {
+                var processor = TestProcessor { record, context in
+                    let owned = told.withLock { $0[number].last ?? [] }
+                    if !owned.contains(context.partition) { early.note(record) }
+                    return [record.copy()]
+                }
+                processor.atPartitions = { owned, total in
+                    #expect(total == 4)
+                    told.withLock { $0[number].append(owned) }
+                }
+                return processor
+            }
+            try await world.write((0..<40).map { ("k\($0)", "\($0)") })
+            let first = world.start(processor(0))
+            try await world.waitUntilDone()
+            #expect(told.withLock { $0[0].last } == [0, 1, 2, 3])
+            let second = world.start(processor(1))
+            try await eventually("they share") {
+                told.withLock { told in
+                    let (one, two) = (told[0].last ?? [], told[1].last ?? [])
+                    return one.count == 2 && two.count == 2 && one.isDisjoint(with: two)
+                }
+            }
+            try await second.stop()
+            #expect(told.withLock { $0[1].last } == [])
+            try await eventually("all is the first one's again") { told.withLock { $0[0].last?.count } == 4 }
+            try await first.stop()
+            #expect(early.all.isEmpty)
+        }
+    }
 }

@@ -45,6 +45,7 @@ struct TestProcessor: Processor {
     var sideInputs: [Topic] = []
     var broadcastInputs: [BroadcastInput] = []
     var atSide: @Sendable (StoredRecord, HandlerContext) async throws -> SideAnswer = { _, _ in SideAnswer() }
+    var atPartitions: @Sendable (Set<Int32>, Int32) -> Void = { _, _ in }
     var atBroadcast: @Sendable (StoredRecord) async throws -> Void = { _ in }
     var scopeOf: @Sendable (StoredRecord) -> String? = { _ in nil }
     var deadlineOf: @Sendable (StoredRecord) -> Timestamp? = { _ in nil }
@@ -61,6 +62,7 @@ struct TestProcessor: Processor {
     func outageScope(of record: StoredRecord) -> String? { scopeOf(record) }
     func deadline(of record: StoredRecord) -> Timestamp? { deadlineOf(record) }
     func receiveBroadcast(_ record: StoredRecord) async throws { try await atBroadcast(record) }
+    func partitionsChanged(_ owned: Set<Int32>, of total: Int32) { atPartitions(owned, total) }
     func endBatch(_ records: [StoredRecord], _ context: HandlerContext) async throws -> [Record] {
         try await atEnd(records, context)
     }
