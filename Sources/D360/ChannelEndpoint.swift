@@ -24,7 +24,7 @@ public struct ChannelEndpoint: Sendable, CustomStringConvertible {
 }
 
 /// A `D360-API-KEY`. Shows itself to nobody who prints it.
-public struct APIKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     let value: String
 
     public init(_ value: String) { self.value = value }

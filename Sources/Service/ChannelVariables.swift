@@ -6,7 +6,7 @@ enum ChannelVariables {
 
     /// Every place of a channel in the file that has a variable, as `webhook.basic.user`; a secret's also with `_file`.
     private static let paths: [[String]] = {
-        let plain = ["hosting", "phone_number_id", "waba_id", "display_phone_number", "bound", "raw", "base_url"]
+        let plain = ["hosting", "phone_number_id", "waba_id", "display_phone_number", "bound", "raw", "base_url", "rate", "unknown"]
         let secrets: [[String]] = [
             ["api_key"], ["webhook", "basic", "password"], ["webhook", "header", "value"],
             ["webhook", "signature", "secret"], ["webhook", "meta", "app_secret"], ["webhook", "meta", "verify_token"],

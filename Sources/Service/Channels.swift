@@ -15,6 +15,12 @@ public struct Channel: Sendable, Hashable {
         case metaSignature(appSecret: Secret)
     }
 
+    public enum UnknownPolicy: String, Sendable, Hashable, CaseIterable {
+        /// Sent again, which may deliver it twice.
+        case resend
+        case deadLetter = "dead-letter"
+    }
+
     public var identity: ChannelIdentity
     public var webhookProofs: [WebhookProof]
     /// What Meta's handshake may show when the webhook is set up.
@@ -22,6 +28,10 @@ public struct Channel: Sendable, Hashable {
     /// Nil for a channel that only receives.
     public var apiKey: Secret?
     public var baseURL: String
+    /// Messages a second, in and out together, that the platform takes of the number; nil: the sender's default.
+    public var rate: Double?
+    /// What becomes of a message when nobody knows whether it was accepted; nil: as the hosting has it.
+    public var unknown: UnknownPolicy?
     /// Webhooks may speak for this number only: for installations that several tenants share.
     public var isBound: Bool
     /// Whether whole bodies go to the raw topic too; nil: as `MILLRACE_INGRESS_RAW` says.
@@ -43,6 +53,8 @@ public struct Channel: Sendable, Hashable {
 ///         webhook:
 ///           basic: { user: testuser, password_file: /run/secrets/main-webhook }
 ///         api_key_file: /run/secrets/main-d360-key
+///         rate: 80                         # messages a second: 20 (coexistence), 80, or up to 1000 (upgraded)
+///         unknown: resend                  # or dead-letter: when a send's answer and its statuses stay away
 ///       rotated:                           # every form takes a list: old and new are both valid
 ///         webhook:
 ///           basic:
@@ -67,7 +79,7 @@ public struct Channel: Sendable, Hashable {
 /// | environment | in the file |
 /// |---|---|
 /// | `MILLRACE_CHANNEL_NAME` | the name, `main` when it is not set |
-/// | `MILLRACE_CHANNEL_HOSTING`, `_PHONE_NUMBER_ID`, `_WABA_ID`, `_DISPLAY_PHONE_NUMBER`, `_BOUND`, `_RAW`, `_BASE_URL` | likewise |
+/// | `MILLRACE_CHANNEL_HOSTING`, `_PHONE_NUMBER_ID`, `_WABA_ID`, `_DISPLAY_PHONE_NUMBER`, `_BOUND`, `_RAW`, `_BASE_URL`, `_RATE`, `_UNKNOWN` | likewise |
 /// | `MILLRACE_CHANNEL_API_KEY` | `api_key` |
 /// | `MILLRACE_CHANNEL_BASIC_USER`, `_BASIC_PASSWORD` | `webhook.basic` |
 /// | `MILLRACE_CHANNEL_HEADER_NAME`, `_HEADER_VALUE` | `webhook.header` |

@@ -39,6 +39,7 @@ struct ChannelsReader {
         let members = try entry.members(
             known: [
                 "hosting", "phone_number_id", "waba_id", "display_phone_number", "bound", "raw", "webhook", "base_url",
+                "rate", "unknown",
             ] + Self.names(ofSecret: "api_key"))
         let identity = try identity(entry, name: name, members)
         let isBound = try members["bound"]?.truth() ?? false
@@ -50,7 +51,8 @@ struct ChannelsReader {
         return Channel(
             identity: identity, webhookProofs: proofs, verifyTokens: verifyTokens,
             apiKey: try secret("api_key", of: entry, members),
-            baseURL: try baseURL(entry, identity.hosting, members), isBound: isBound,
+            baseURL: try baseURL(entry, identity.hosting, members), rate: try rate(entry, members),
+            unknown: try unknown(entry, members), isBound: isBound,
             keepsRaw: try members["raw"]?.truth(), isAccount: isAccount)
     }
 
@@ -75,6 +77,24 @@ struct ChannelsReader {
             throw entry.error("base_url", "must begin with https:// (or http://) and not end with /")
         }
         return base
+    }
+
+    private func rate(_ entry: SettingsTree, _ members: [String: SettingsTree]) throws(SettingError) -> Double? {
+        guard let text = try members["rate"]?.text() else { return nil }
+        guard let rate = Double(text), rate >= 1, rate <= 1_000 else {
+            throw entry.error("rate", "must be messages a second, from 1 to 1000")
+        }
+        return rate
+    }
+
+    private func unknown(
+        _ entry: SettingsTree, _ members: [String: SettingsTree]
+    ) throws(SettingError) -> Channel.UnknownPolicy? {
+        guard let word = try members["unknown"]?.text() else { return nil }
+        guard let policy = Channel.UnknownPolicy(rawValue: word) else {
+            throw entry.error("unknown", "must be resend or dead-letter")
+        }
+        return policy
     }
 
     // MARK: Proofs

@@ -8,7 +8,7 @@ public enum Provisioning {
     public static func builtInInputs(_ topics: Topics) -> [(processor: String, inputs: [Topic])] {
         [
             ("auto-responder", [topics.messages]),
-            ("outbound-sender", [topics.outbound, topics.outboundBulk]),
+            ("outbound-sender", [topics.outbound, topics.outboundBulk, topics.statuses, topics.messages]),
             ("status-tracker", [topics.outbound, topics.outboundBulk, topics.outboundResults, topics.statuses]),
             ("analytics", [topics.messages, topics.outboundResults, topics.statuses]),
         ]
@@ -34,7 +34,7 @@ public enum Provisioning {
     ) async throws(LogError) {
         let held = try await log.admin.topics()
         let names = Set(held.map(\.topic))
-        if let missing = processor.inputs.first(where: { !names.contains($0) }) {
+        if let missing = processor.subscription.first(where: { !names.contains($0) }) {
             throw LogError(.unknownTopic, missing.name)
         }
         // As many partitions as the inputs have, whatever this process was told: keys must meet.
@@ -47,10 +47,10 @@ public enum Provisioning {
                     maxRecordBytes: spec.maxRecordBytes)
             })
         do {
-            try await bear(group: processor.group, inputs: processor.inputs, from: start, log)
+            try await bear(group: processor.group, inputs: processor.subscription, from: start, log)
         } catch where error.code == .groupActive {
             // Another instance was quicker, if everything is there by now.
-            try await bear(group: processor.group, inputs: processor.inputs, from: start, log)
+            try await bear(group: processor.group, inputs: processor.subscription, from: start, log)
         }
     }
 
