@@ -51,7 +51,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 /// `millrace processor new <name>` adds a line of its own here.
 let processors: [[Target]] = [
     processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")]),
-    processor("outbound-sender", ["D360"], testsUse: ["D360", "HTTPTesting"]),
+    processor("outbound-sender", ["D360", "SendLimits"], testsUse: ["D360", "SendLimits", "HTTPTesting", "SQLiteLog"]),
     processor("status-tracker"),
     processor("analytics"),
 ]

@@ -60,6 +60,17 @@ public enum SendReport: Sendable, Hashable {
     case noAnswer
 }
 
+extension ClassifiedError {
+    /// The platform took the message not now because too many were sent, or because the number is busy for a moment: the
+    /// limiter knows for how long, and the message itself is not to blame.
+    public var meansLimit: Bool {
+        switch LimitSignal(self) {
+        case .numberRate, .accountRate, .everyRate, .pair, .pause: true
+        case .hold, .template, nil: false
+        }
+    }
+}
+
 /// What an error says about limits.
 enum LimitSignal: Sendable, Hashable {
     /// Too fast for this number, this account, or anybody with our app.

@@ -44,6 +44,9 @@ extension OutboundResult {
         self.purpose = purpose
         contentHash = try members.textIfPresent("content")
         usedFallback = result["fallback"]?.bool == true
+        let resends = try members.integerIfPresent("resent_after_unknown") ?? 0
+        guard (0...Int64(Int32.max)).contains(resends) else { throw MalformedRecord("result.resent_after_unknown") }
+        resentAfterUnknown = Int(resends)
         opaque = try members.textIfPresent("opaque")
         error = try Failure(result["error"])
         self.correlationID = correlationID
@@ -65,6 +68,7 @@ extension OutboundResult {
                 result.memberIfPresent("content", contentHash)
                 if isMark { result.member("mark", true) }
                 if usedFallback { result.member("fallback", true) }
+                if resentAfterUnknown > 0 { result.member("resent_after_unknown", resentAfterUnknown) }
                 result.memberIfPresent("opaque", opaque)
                 if let error {
                     result.object("error") { member in

@@ -3,7 +3,7 @@ import EventLog
 /// How a command ended: the value of the `outbound-results` topic, keyed by the command's conversation.
 ///
 ///     {"channel":{…},"result":{"command_id","outcome","message_id"?,"message_status"?,"attempts","first_attempt_at",
-///      "finished_at","purpose","content"?,"mark"?,"fallback"?,"opaque"?,
+///      "finished_at","purpose","content"?,"mark"?,"fallback"?,"resent_after_unknown"?,"opaque"?,
 ///      "error":{"code"?,"class","http_status"?,"message"}?}}
 public struct OutboundResult: Sendable, Hashable {
     public enum Outcome: String, Sendable, Hashable, CaseIterable {
@@ -56,6 +56,9 @@ public struct OutboundResult: Sendable, Hashable {
     public var isMark: Bool
     /// The template went out instead of the message, because the window was closed.
     public var usedFallback = false
+    /// Times that the command was sent again although nobody knew whether it had been accepted: the message may have
+    /// arrived more than once.
+    public var resentAfterUnknown = 0
     /// The caller's own note.
     public var opaque: String?
     public var error: Failure?

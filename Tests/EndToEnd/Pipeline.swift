@@ -24,8 +24,14 @@ struct Pipeline {
     }
 
     /// Sets everything up, runs `body`, stops everything, and removes the folder when nothing was thrown.
+    ///
+    /// - Parameters:
+    ///   - settings: environment of the stages beside the usual one.
+    ///   - simulate: what is special about the simulated platform.
     static func run(
-        on location: LogLocation? = nil, topics: Topics = Topics(), load: Load, _ body: (Pipeline) async throws -> Void
+        on location: LogLocation? = nil, topics: Topics = Topics(), load: Load, stages: [String] = Fleet.stages,
+        settings: [String: String] = [:], simulate: (inout SimulatorConfiguration) -> Void = { _ in },
+        _ body: (Pipeline) async throws -> Void
     ) async throws {
         let directory = NSTemporaryDirectory() + "millrace-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -37,12 +43,15 @@ struct Pipeline {
         let ports = try Ports()
         let channels = try Self.writeChannels(in: directory, simulatorPort: ports.simulator)
         let fleet = try Fleet(
-            environment: Self.environment(location, directory, topics, ports, channels), logs: "\(directory)/logs")
+            environment: Self.environment(location, directory, topics, ports, channels).merging(settings) { $1 },
+            logs: "\(directory)/logs")
         let transport = HTTPTransport()
-        let simulator = Simulator(Self.simulation(ports, load), transport: transport, logger: silent)
+        var simulation = Self.simulation(ports, load)
+        simulate(&simulation)
+        let simulator = Simulator(simulation, transport: transport, logger: silent)
         let group = ServiceGroup(services: [simulator], logger: silent)
         let running = Task { try await group.run() }
-        fleet.start()
+        fleet.start(stages)
         do {
             try await body(
                 Pipeline(log: log, topics: topics, fleet: fleet, simulator: simulator, limit: load.messages))

@@ -2,89 +2,27 @@ import D360
 import EventLog
 import Processing
 import ProcessorTesting
-import Synchronization
 import Testing
 import WhatsApp
 
 @testable import outbound_sender
 
-/// A sender that answers what it is told and notes what it was asked for.
-final class ScriptedSender: CommandSender {
-    private let outcomes: Mutex<[SendOutcome]>
-    private let commands = Mutex<[OutboundCommand]>([])
-
-    init(_ outcomes: [SendOutcome]) { self.outcomes = Mutex(outcomes) }
-
-    var sent: [String] { commands.withLock { $0.map(\.id) } }
-    var types: [String?] { commands.withLock { $0.map(\.messageType) } }
-
-    func send(_ command: OutboundCommand, to endpoint: ChannelEndpoint) async -> SendOutcome {
-        commands.withLock { $0.append(command) }
-        return outcomes.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
-    }
-}
-
-enum Sample {
-    static let topics = Topics()
-    static let now = Timestamp(seconds: 1_790_000_000)
-
-    static func receipt(_ id: String = "wamid.1") throws -> SendReceipt {
-        try #require(SendReceipt(Array(#"{"messages":[{"id":"\#(id)"}]}"#.utf8)))
-    }
-
-    static func command(
-        _ id: String = "c1", hosting: Hosting = .cloud, number: String? = "700", name: String = "shop",
-        lifetime: Duration = .seconds(3_600), purpose: OutboundCommand.Purpose = .reply, fallback: String? = nil,
-        windowEndsAt: Timestamp? = nil, text: String = "Hi"
-    ) throws -> OutboundCommand {
-        OutboundCommand(
-            channel: ChannelIdentity(name: name, hosting: hosting, wabaID: "900", phoneNumberID: number), id: id,
-            purpose: purpose, recipient: .to("15550001111"), conversationKey: "700:15550001111",
-            message: try JSON(parsing: Array(#"{"type":"text","text":{"body":"\#(text)"}}"#.utf8)),
-            fallback: try fallback.map { try JSON(parsing: Array($0.utf8)) }, expiresAt: now + lifetime,
-            windowEndsAt: windowEndsAt, requestedAt: now, correlationID: "root", causationID: "cause",
-            traceparent: "00-1")
-    }
-
-    static func record(_ command: OutboundCommand) -> StoredRecord {
-        StoredRecord(command.record(topic: topics.outbound), at: now)
-    }
-
-    static func processor(
-        _ sender: any CommandSender, hosting: Hosting = .cloud, baseURL: String = "http://127.0.0.1:9"
-    ) -> OutboundSenderProcessor {
-        let endpoint = ChannelEndpoint(baseURL: baseURL, hosting: hosting, apiKey: APIKey("k"))
-        let identity = ChannelIdentity(name: "shop", hosting: hosting, phoneNumberID: "700")
-        return OutboundSenderProcessor(
-            topics: topics, sender: sender, channels: ChannelDirectory([(identity: identity, endpoint: endpoint)]))
-    }
-
-    static func results(_ records: [Record]) throws -> [OutboundResult] {
-        try records.map { record in
-            #expect(record.topic == topics.outboundResults)
-            return try OutboundResult(StoredRecord(record, at: now))
-        }
-    }
-}
-
 @Suite struct OutboundSenderTests {
     /// What one attempt ends in, and the result that a dead letter of it would publish.
     private func failure(
-        _ outcome: SendOutcome, attempt: Int = 1, hosting: Hosting = .cloud, command: OutboundCommand? = nil
+        _ outcome: SendOutcome, hosting: Hosting = .cloud, command: OutboundCommand? = nil
     ) async throws -> (HandlerFailure, OutboundResult) {
-        let processor = Sample.processor(ScriptedSender([outcome]), hosting: hosting)
-        let tester = ProcessorTester(processor)
-        let record = Sample.record(try command ?? Sample.command(hosting: hosting))
-        let context = tester.context(for: record, attempt: attempt, at: Sample.now)
-        let failure = try #require(
-            await #expect(throws: HandlerFailure.self) { _ = try await processor.handle(record, context) })
-        let results = try Sample.results(await processor.deadLettered(record, failure, context))
-        return (failure, try #require(results.first))
+        let scene = SenderScene(ScriptedSender([outcome]), hosting: hosting)
+        let command = try command ?? Sample.command(hosting: hosting)
+        let failure = try #require(await scene.handle(command).failure)
+        return (failure, try await scene.buried(command, failure))
     }
 
     @Test func readsBothKindsOfCommands() {
         let processor = Sample.processor(ScriptedSender([]))
         #expect(Set(processor.inputs) == [Sample.topics.outbound, Sample.topics.outboundBulk])
+        #expect(Set(processor.sideInputs) == [Sample.topics.statuses, Sample.topics.messages])
+        #expect(processor.effects == .marked)
         #expect(processor.group == "millrace.outbound-sender")
     }
 
@@ -182,51 +120,86 @@ enum Sample {
         #expect(failure.retryAfter == nil, "the backoff decides")
     }
 
-    @Test(arguments: [(1, 1), (2, 4), (3, 16), (4, 64), (6, 1_024), (20, 1_024)])
-    func pairLimitWaitsByPowersOfFour(attempt: Int, seconds: Int64) async throws {
-        let error = ClassifiedError(code: 131056, errorClass: .retryRecipient, meaning: "pair limit")
-        let (failure, _) = try await failure(.retry(error), attempt: attempt)
-        #expect(failure.isTransient)
-        #expect(failure.retryAfter == .seconds(seconds))
+    @Test(arguments: [(130_429, 429), (80_007, 429), (131_056, 400), (131_057, 500)])
+    func limitHoldsTheLineForAsLongAsItTakes(code: Int64, status: Int) async throws {
+        let error = ErrorCatalogue.classify(
+            httpStatus: status, body: Array(#"{"error":{"code":\#(code)}}"#.utf8), hosting: .cloud)
+        let scene = SenderScene(ScriptedSender([.retry(error)]))
+        let command = try Sample.command()
+        let failure = try #require(await scene.handle(command).failure)
+        #expect(failure.isTransient && failure.scope == nil)
+        #expect(failure.effect == .none, "an answer says that nothing was sent")
+        let policy = try #require(failure.schedule)
+        #expect(
+            !policy.givesUp(
+                failure, afterAttempts: 10_000, failingSince: Sample.now, now: Sample.now + .seconds(86_400),
+                delay: .seconds(60)))
     }
 
-    @Test func heldNumberWaitsLong() async throws {
-        let (failure, result) = try await failure(.retry(ClassifiedError(errorClass: .hold, meaning: "no credit")))
-        #expect(failure.isTransient)
-        #expect(failure.retryAfter == .seconds(300))
-        #expect(result.outcome == .rejected, "what ends after many attempts was not sent")
+    @Test func heldNumberHoldsItsOwnCommandsOnly() async throws {
+        let held = ClassifiedError(code: 131_042, httpStatus: 400, errorClass: .hold, meaning: "no credit")
+        let scene = SenderScene(ScriptedSender([.retry(held)]))
+        let failure = try #require(await scene.handle(try Sample.command()).failure)
+        #expect(failure.scope == .named("700"))
+        #expect(failure.effect == .none)
+        #expect(scene.processor.outageScope(of: Sample.record(try Sample.command())) == "700")
+        #expect(scene.processor.limiter.snapshot().heldNumbers == ["700"])
+        let next = try #require(await scene.handle(try Sample.command("c2")).failure)
+        #expect(next.scope == .named("700"))
+        #expect(next.errorClass == "held")
+        #expect(scene.marked == 1, "the second one did not ask the API")
+        #expect(scene.processor.deadline(of: Sample.record(try Sample.command())) == Sample.now + .seconds(3_600))
+    }
+
+    @Test(arguments: [
+        SendOutcome.notSent(TransportError(.connect, .notSent, "refused")),
+        .retry(ClassifiedError(httpStatus: 503, errorClass: .retry, meaning: "down")),
+        .retry(ClassifiedError(code: 131_016, httpStatus: 500, errorClass: .retry, scope: .app, meaning: "down")),
+    ]) func whatIsDownIsAnOutage(outcome: SendOutcome) async throws {
+        #expect(try await failure(outcome).0.scope == .named("700"))
+    }
+
+    /// A message may itself be what the API stumbles over.
+    @Test func messageThatTheAPIKeepsStumblingOverEnds() async throws {
+        let down = ClassifiedError(httpStatus: 500, errorClass: .retry, meaning: "down")
+        let scene = SenderScene(ScriptedSender([.retry(down)]))
+        var failures: [HandlerFailure] = []
+        for _ in 0..<40 {
+            let failure = try #require(await scene.handle(try Sample.command()).failure)
+            failures.append(failure)
+            if !failure.isTransient { break }
+            scene.advance(.seconds(30))
+        }
+        let last = try #require(failures.last)
+        #expect(!last.isTransient && last.disposition == .maxAttempts)
+        #expect(failures.count(where: { $0.scope != nil }) == OutboundSenderProcessor.maxDownAttempts - 1)
+    }
+
+    @Test func passingTroubleOfOneMessageLeavesTheLineAfterAMinute() async throws {
+        let error = ClassifiedError(code: 132_069, errorClass: .retry, scope: .template, meaning: "throttled")
+        let scene = SenderScene(ScriptedSender([.retry(error)]))
+        let command = try Sample.command()
+        #expect(await scene.handle(command).failure?.isTransient == true)
+        scene.advance(.seconds(59))
+        #expect(await scene.handle(command).failure?.isTransient == true)
+        scene.advance(.seconds(1))
+        let last = try #require(await scene.handle(command).failure)
+        #expect(!last.isTransient && last.disposition == .maxAttempts)
+        let result = try await scene.buried(command, last)
+        #expect(result.outcome == .rejected && result.attempts == 3)
     }
 
     @Test func vagueErrorsAreTriedThreeTimes() async throws {
         let error = ClassifiedError(code: 131000, errorClass: .retryFew, meaning: "something went wrong")
-        #expect(try await failure(.retry(error), attempt: 2).0.isTransient)
-        let (last, result) = try await failure(.retry(error), attempt: 3)
+        let scene = SenderScene(ScriptedSender([.retry(error)]))
+        let command = try Sample.command()
+        for _ in 0..<2 { #expect(await scene.handle(command).failure?.isTransient == true) }
+        let last = try #require(await scene.handle(command).failure)
         #expect(!last.isTransient)
+        let result = try await scene.buried(command, last)
         #expect(result.outcome == .rejected)
         #expect(result.attempts == 3)
-    }
-
-    @Test func unknownOutcomeOnCloudIsRetriedAfterAWait() async throws {
-        let (failure, result) = try await failure(.unknown(.timeout))
-        #expect(failure.isTransient)
-        #expect(failure.retryAfter == .seconds(120))
-        #expect(result.outcome == .unknown, "when attempts end, nobody knows")
-    }
-
-    @Test func unknownOutcomeThatExpiresBeforeTheNextAttemptIsFinal() async throws {
-        let command = try Sample.command(lifetime: .seconds(120))
-        let (failure, result) = try await failure(.unknown(.cut), command: command)
-        #expect(!failure.isTransient)
-        #expect(failure.disposition == .unknown)
-        #expect(result.outcome == .unknown)
-    }
-
-    @Test func unknownOutcomeOnPremiseIsFinal() async throws {
-        let (failure, result) = try await failure(.unknown(.noMessageID), hosting: .onPremise)
-        #expect(!failure.isTransient)
-        #expect(failure.disposition == .unknown)
-        #expect(result.outcome == .unknown)
-        #expect(result.error?.message.contains("no-message-id") == true)
+        #expect(scene.processor.open.count == 0)
     }
 
     @Test func commandOfAnUnknownChannelWaits() async throws {

@@ -1,4 +1,5 @@
 import D360
+import Service
 import WhatsApp
 
 /// Makes one attempt to send a command: what the processor needs of the outside world.
@@ -8,25 +9,25 @@ protocol CommandSender: Sendable {
 
 extension D360Client: CommandSender {}
 
-/// Which endpoint a command's channel means.
-struct ChannelDirectory: Sendable {
-    private var byNumber: [String: ChannelEndpoint] = [:]
-    private var byName: [String: ChannelEndpoint] = [:]
-    /// Channels that are configured without a number: they send for whatever number their webhooks name.
-    private var open: Set<String> = []
+typealias UnknownPolicy = Channel.UnknownPolicy
 
-    init(_ channels: [(identity: ChannelIdentity, endpoint: ChannelEndpoint)]) {
-        for (identity, endpoint) in channels {
-            byName[identity.name] = endpoint
-            if let number = identity.phoneNumberID { byNumber[number] = endpoint } else { open.insert(identity.name) }
-        }
-    }
+extension UnknownPolicy {
+    /// Where statuses carry our tag, silence means something; elsewhere it means nothing.
+    static func usual(of hosting: Hosting) -> UnknownPolicy { hosting == .cloud ? .resend : .deadLetter }
+}
 
-    /// The number's own endpoint: one webhook name can serve several numbers, so the number goes first. The name counts
-    /// for a command that names no number, and for a channel that is bound to none; never for another number's channel,
-    /// whose key would send from the wrong number.
-    subscript(_ channel: ChannelIdentity) -> ChannelEndpoint? {
-        guard let number = channel.phoneNumberID else { return byName[channel.name] }
-        return byNumber[number] ?? (open.contains(channel.name) ? byName[channel.name] : nil)
+/// A number that we send from, or an account-level channel for many.
+struct SendingChannel: Sendable {
+    var identity: ChannelIdentity
+    var endpoint: ChannelEndpoint
+    var unknown: UnknownPolicy
+    /// Messages a second; nil: the platform's default.
+    var rate: Double?
+
+    init(_ identity: ChannelIdentity, _ endpoint: ChannelEndpoint, unknown: UnknownPolicy? = nil, rate: Double? = nil) {
+        self.identity = identity
+        self.endpoint = endpoint
+        self.unknown = unknown ?? .usual(of: identity.hosting)
+        self.rate = rate
     }
 }

@@ -1,6 +1,7 @@
 import D360
 import EventLog
 import Processing
+import SendLimits
 import WhatsApp
 
 /// Sends commands and publishes how each of them ended.
@@ -8,131 +9,152 @@ import WhatsApp
 /// | the attempt ends | what happens |
 /// |---|---|
 /// | accepted | result `accepted`; the command's id is remembered, so that a copy is not sent again |
-/// | not taken now, not sent, number held, channel unknown | tried again with backoff; the conversation waits |
+/// | too fast for the number or the pair, says the platform or our own limiter | waits, its conversation behind it |
+/// | number held, or the API is down | waits with the other commands of the number; one at a time tries |
+/// | not taken for another passing reason | tried again with backoff for `patience`, then result `rejected` |
 /// | never to be taken | result `rejected` and a dead letter |
 /// | a known rule of the platform is broken | not even tried: result `rejected` and a dead letter |
 /// | the window is closed, as the command knows or the answer says | the fallback goes out under the same id, if any |
+/// | accepted, and a status says later that the window was closed | the fallback becomes a command of its own |
 /// | marketing to a person who has stopped it | result `rejected` alone: to send it later is no option |
 /// | expired before it was sent | result `expired` and a dead letter |
-/// | nobody knows, cloud | tried again with the same tag after `unknownWait`, long enough for a status to tell |
-/// | nobody knows, on-premise | result `unknown` and a dead letter: without a tag nothing would ever tell |
+/// | nobody knows | see `OutboundSenderProcessor+Doubt.swift` |
+///
+/// An attempt is marked on the log before it begins (`beginEffect`), after the limiter has let it go: what waits for its
+/// turn is in nobody's doubt when this process dies.
 struct OutboundSenderProcessor: Processor {
     let name = "outbound-sender"
     let inputs: [Topic]
+    let sideInputs: [Topic]
     let work = WorkMode.concurrent(limit: 256)
     let state = StateMode.local
-    /// Bounded by age rather than by count: a held number or a 360dialog that is down ends within the hour or not soon.
-    let retry = RetryPolicy(base: .seconds(1), cap: .seconds(300), maxAttempts: 24, maxAge: .seconds(3_600))
+    let effects = EffectMode.marked
+    let retry = RetryPolicy(base: .seconds(1), cap: .seconds(20), maxAttempts: 24, maxAge: patience)
 
-    private let results: Topic
-    private let sender: any CommandSender
-    private let channels: ChannelDirectory
-
-    /// How long after an attempt of unknown outcome the next one comes.
-    static let unknownWait = Duration.seconds(120)
-    /// A held number needs a person; asking more often helps nobody.
-    static let holdWait = Duration.seconds(300)
-    /// A channel may be in the configuration of another instance, or come with a restart.
-    static let unknownChannelWait = Duration.seconds(30)
+    /// A command that fails for its own passing reasons leaves its line after that time.
+    static let patience = Duration.seconds(60)
     /// Attempts at errors that are vague about whose fault they are.
     static let maxVagueAttempts = 3
+    /// Attempts that the API answers with "down": one message may be the reason why.
+    static let maxDownAttempts = 20
+    /// For waits that end by themselves: no count and no age ends them, only the command's expiry does.
+    static let unbounded = RetryPolicy(
+        base: .seconds(1), cap: .seconds(60), maxAttempts: .max, maxAge: OutboundCommand.maxLifetime * 2)
 
-    init(topics: Topics, sender: any CommandSender, channels: ChannelDirectory) {
+    let topics: Topics
+    let sender: any CommandSender
+    let channels: ChannelDirectory
+    let limiter: SendLimiter<ContinuousClock>
+    let archive: any CommandArchive
+    let open = OpenCommands()
+    let flow: StatusFlow
+    /// Statuses of a number must have been coming in for so long before silence means "not accepted".
+    let unknownWait: Duration
+
+    init(
+        topics: Topics, sender: any CommandSender, channels: ChannelDirectory, limiter: SendLimiter<ContinuousClock>,
+        archive: any CommandArchive, unknownWait: Duration = .seconds(120)
+    ) {
         inputs = [topics.outbound, topics.outboundBulk]
-        results = topics.outboundResults
+        sideInputs = [topics.statuses, topics.messages]
+        self.topics = topics
         self.sender = sender
         self.channels = channels
+        self.limiter = limiter
+        self.archive = archive
+        self.unknownWait = unknownWait
+        flow = StatusFlow(patience: max(unknownWait / 4, .seconds(1)))
+    }
+
+    func partitionsChanged(_ owned: Set<Int32>, of total: Int32) {
+        let gone = open.partitionsChanged(owned)
+        if !gone.isEmpty { Task { await archive.forget(gone) } }
+        limiter.setShare(owned: owned.count, of: max(1, Int(total)))
     }
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
         let command = try Self.command(record)
         let sent = SentCommands(context.state)
-        if let result = try await sent.result(of: command) { return [result.record(topic: results)] }
-        guard command.expiresAt > context.now else {
-            throw HandlerFailure.permanent("expired", "the command expired before it was sent", disposition: .expired)
+        if let result = try await sent.result(of: command) {
+            open.end(command.id)
+            return [result.record(topic: topics.outboundResults)]
         }
-        guard let endpoint = channels[command.channel] else {
-            throw HandlerFailure.transient(
-                "unknown-channel", "no endpoint is configured for the command's channel",
-                retryAfter: Self.unknownChannelWait)
+        let number = ConversationKey.business(of: command.conversationKey)
+        let handling = Handling(
+            command: command, record: record, number: number, context: context,
+            open: open.open(
+                command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
+                now: context.now, flow: flow.reading(number)))
+        if context.effect == .unknown, let evidence = try await clearDoubt(handling) {
+            return try await conclude(handling, evidence)
         }
-        do throws(MessageFault) { try command.check(for: endpoint.hosting) } catch {
+        return try await attempt(handling)
+    }
+
+    /// An attempt at a command of which it is known, or decided, that it has not been accepted.
+    private func attempt(_ handling: Handling) async throws -> [Record] {
+        let (command, context) = (handling.command, handling.context)
+        guard command.expiresAt > context.now else { throw Self.expired }
+        guard let channel = channels[command.channel] else {
+            throw passing(handling, "unknown-channel", "no endpoint is configured for the command's channel")
+        }
+        do throws(MessageFault) { try command.check(for: channel.endpoint.hosting) } catch {
             throw HandlerFailure.permanent("invalid", error.description)
         }
         let consent = ConsentBook(context.state)
         if command.purpose == .marketing, try await consent.isStopped(command.conversationKey) {
-            return [suppressed(command, context).record(topic: results)]
+            return [suppressed(handling).record(topic: topics.outboundResults)]
         }
-        let clock = ContinuousClock()
-        let start = clock.now
-        let (sentAs, outcome) = try await send(command, to: endpoint, at: context.now)
+        let (sentAs, outcome) = try await send(handling, channel)
         if case .rejected(let error) = outcome, let change = ConsentChange(error, of: command, at: context.now) {
             try await consent.apply(change)
-            return [suppressed(command, context, error).record(topic: results)]
+            return [suppressed(handling, error).record(topic: topics.outboundResults)]
         }
-        let receipt = try Self.receipt(outcome, sentAs, endpoint, context)
-        var result = OutboundResult(
-            of: command, outcome: .accepted, messageID: receipt.messageID, messageStatus: receipt.messageStatus,
-            attempts: context.attempt, firstAttemptAt: context.firstFailedAt ?? context.now,
-            finishedAt: context.now + (clock.now - start))
+        let receipt = try receipt(outcome, handling, channel)
+        var result = result(handling, .accepted)
+        result.messageID = receipt.messageID
+        result.messageStatus = receipt.messageStatus
         result.usedFallback = command.fallback != nil && sentAs.fallback == nil
-        try await sent.remember(result, of: command)
-        return [result.record(topic: results)]
+        return try await remember(result, handling)
     }
 
-    /// Sends the message, or the fallback where the window is known or found to be closed; returns what went out last.
-    ///
-    /// The platform's answer that the window is closed means that nothing was sent, so the fallback is no second
-    /// message.
-    private func send(
-        _ command: OutboundCommand, to endpoint: ChannelEndpoint, at now: Timestamp
-    ) async throws(HandlerFailure) -> (OutboundCommand, SendOutcome) {
-        if let end = command.windowEndsAt, end <= now, command.needsOpenWindow {
-            guard let fallback = command.asFallback else {
-                throw .permanent("window-closed", "the window for a free-form message has closed")
-            }
-            return (fallback, await sender.send(fallback, to: endpoint))
-        }
-        let outcome = await sender.send(command, to: endpoint)
-        if case .rejected(let error) = outcome, error.meansWindowClosed, let fallback = command.asFallback {
-            return (fallback, await sender.send(fallback, to: endpoint))
-        }
-        return (command, outcome)
-    }
-
-    /// The end of a marketing message for a person who wants none.
-    private func suppressed(
-        _ command: OutboundCommand, _ context: HandlerContext, _ error: ClassifiedError? = nil
-    ) -> OutboundResult {
-        OutboundResult(
-            of: command, outcome: .rejected, attempts: error == nil ? context.attempt - 1 : context.attempt,
-            firstAttemptAt: context.firstFailedAt ?? context.now, finishedAt: context.now,
-            error: OutboundResult.Failure(
-                code: error?.code, errorClass: Self.suppressedClass, httpStatus: error?.httpStatus,
-                message: "the recipient has stopped marketing messages"))
+    /// The end of an accepted command.
+    func remember(_ result: OutboundResult, _ handling: Handling) async throws -> [Record] {
+        let mayFallBack = handling.command.fallback != nil && !result.usedFallback
+        try await SentCommands(handling.context.state).remember(
+            result, of: handling.command,
+            fallback: mayFallBack ? RecordPosition(handling.record.source, handling.record.offset) : nil)
+        handling.open.end()
+        return [result.record(topic: topics.outboundResults)]
     }
 
     func deadLettered(
         _ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext
     ) async -> [Record] {
-        guard let command = try? Self.command(record) else { return [] }
+        guard inputs.contains(record.topic), let command = try? Self.command(record) else { return [] }
+        let handling = Handling(
+            command: command, record: record, number: ConversationKey.business(of: command.conversationKey),
+            context: context,
+            open: open.open(
+                command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
+                now: context.now, flow: .zero))
         let outcome: OutboundResult.Outcome =
             switch failure.disposition {
-            case .expired: .expired
             case .unknown: .unknown
-            case .maxAttempts where failure.errorClass == Self.unknownClass: .unknown
+            case _ where handling.open.state.isInDoubt: .unknown
+            case .expired: handling.open.state.doubt == .none ? .expired : .unknown
             default: .rejected
             }
-        let error =
+        var result = result(handling, outcome)
+        result.error =
             (failure.cause as? ClassifiedError).map { OutboundResult.Failure($0) }
             ?? OutboundResult.Failure(errorClass: failure.errorClass, message: failure.message)
-        let result = OutboundResult(
-            of: command, outcome: outcome, attempts: context.attempt,
-            firstAttemptAt: context.firstFailedAt ?? context.now, finishedAt: context.now, error: error)
-        return [result.record(topic: results)]
+        handling.open.end()
+        await archive.forget(CollectionOfOne(command.id))
+        return [result.record(topic: topics.outboundResults)]
     }
 
-    private static func command(_ record: StoredRecord) throws(HandlerFailure) -> OutboundCommand {
+    static func command(_ record: StoredRecord) throws(HandlerFailure) -> OutboundCommand {
         do throws(MalformedRecord) {
             return try OutboundCommand(record)
         } catch {
@@ -141,54 +163,56 @@ struct OutboundSenderProcessor: Processor {
     }
 }
 
+/// A command under way through its handler.
+struct Handling: Sendable {
+    let command: OutboundCommand
+    let record: StoredRecord
+    /// Whose limits count: the business part of the conversation.
+    let number: String
+    let context: HandlerContext
+    let open: OpenCommand
+    private let start = ContinuousClock.now
+
+    init(command: OutboundCommand, record: StoredRecord, number: String, context: HandlerContext, open: OpenCommand) {
+        self.command = command
+        self.record = record
+        self.number = number
+        self.context = context
+        self.open = open
+    }
+
+    /// The runtime's time now: waiting for a turn and for an answer takes some.
+    var now: Timestamp { context.now + (ContinuousClock.now - start) }
+}
+
+// MARK: Results
+
 extension OutboundSenderProcessor {
-    static let unknownClass = "unknown"
     /// Of results of commands that consent forbids.
     static let suppressedClass = "suppressed"
 
-    /// The receipt of an accepted message, or the failure that the runtime acts on.
-    private static func receipt(
-        _ outcome: SendOutcome, _ command: OutboundCommand, _ endpoint: ChannelEndpoint, _ context: HandlerContext
-    ) throws(HandlerFailure) -> SendReceipt {
-        switch outcome {
-        case .accepted(let receipt):
-            return receipt
-        case .rejected(let error):
-            throw .permanent(error.label, error.meaning, cause: error)
-        case .retry(let error):
-            throw failure(error, attempt: context.attempt)
-        case .notSent(let error):
-            throw .transient("not-sent", error.description)
-        case .unknown(let reason):
-            let message = "the outcome is unknown: \(reason.rawValue)"
-            // Nothing will tell without a tag; and what expires before its next attempt is at its end now.
-            let isTagged = endpoint.hosting == .cloud && command.tag != nil
-            guard isTagged, command.expiresAt > context.now + unknownWait else {
-                throw .permanent(unknownClass, message, disposition: .unknown)
-            }
-            throw .transient(unknownClass, message, retryAfter: unknownWait)
-        }
+    static var expired: HandlerFailure {
+        .permanent("expired", "the command expired before it was sent", disposition: .expired)
     }
 
-    private static func failure(_ error: ClassifiedError, attempt: Int) -> HandlerFailure {
-        switch error.errorClass {
-        case .retryFew, .inbound:
-            if attempt >= maxVagueAttempts { return .permanent(error.label, error.meaning, cause: error) }
-            return .transient(error.label, error.meaning, retryAfter: error.retryAfter, cause: error)
-        case .retryRecipient:
-            let wait = max(pairWait(attempt: attempt), error.retryAfter ?? .zero)
-            return .transient(error.label, error.meaning, retryAfter: wait, cause: error)
-        case .hold, .setup:
-            let wait = max(holdWait, error.retryAfter ?? .zero)
-            return .transient(error.label, error.meaning, retryAfter: wait, cause: error)
-        case .retry, .permanent, .template, .marketing:
-            return .transient(error.label, error.meaning, retryAfter: error.retryAfter, cause: error)
-        }
+    /// How the command ended, as far as all ends have it in common.
+    func result(_ handling: Handling, _ outcome: OutboundResult.Outcome) -> OutboundResult {
+        let state = handling.open.state
+        let now = handling.now
+        var result = OutboundResult(
+            of: handling.command, outcome: outcome, attempts: state.attempts, firstAttemptAt: state.firstAttemptAt ?? now,
+            finishedAt: now)
+        result.resentAfterUnknown = state.resends
+        return result
     }
 
-    /// 4^X seconds, X = 0, 1, 2, …: the platform's own rule for its limit per pair of numbers ("About the platform").
-    /// Bounded to 4^5 s, about 17 minutes.
-    static func pairWait(attempt: Int) -> Duration {
-        .seconds(1 << (2 * min(max(attempt - 1, 0), 5)))
+    /// The end of a marketing message for a person who wants none.
+    private func suppressed(_ handling: Handling, _ error: ClassifiedError? = nil) -> OutboundResult {
+        var result = result(handling, .rejected)
+        result.error = OutboundResult.Failure(
+            code: error?.code, errorClass: Self.suppressedClass, httpStatus: error?.httpStatus,
+            message: "the recipient has stopped marketing messages")
+        handling.open.end()
+        return result
     }
 }

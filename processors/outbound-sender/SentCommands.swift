@@ -5,7 +5,8 @@ import WhatsApp
 /// Remembers what was accepted, so that a copy of a command (a producer's retry, a replay, a crash before the commit)
 /// gives the same result again instead of a second message.
 ///
-/// Only acceptance is remembered: a command that failed may be tried again by whoever sends its copy.
+/// Only acceptance is remembered: a command that failed may be tried again by whoever sends its copy. With it goes where
+/// a command lies whose fallback may still be wanted: a status may tell later that the window was closed.
 struct SentCommands {
     private let state: any StateStore
 
@@ -17,7 +18,7 @@ struct SentCommands {
     /// Throws `conflict` when what was sent under the command's id has another content: a caller used one idempotency key
     /// for two commands, and this is the second.
     func result(of command: OutboundCommand) async throws -> OutboundResult? {
-        guard let value = try await state.value(key(command)) else { return nil }
+        guard let value = try await state.value(key(command.id)) else { return nil }
         let result = try OutboundResult(
             value: value, conversationKey: command.conversationKey, correlationID: command.correlationID ?? command.id,
             traceparent: command.traceparent)
@@ -27,9 +28,27 @@ struct SentCommands {
         return result
     }
 
-    func remember(_ result: OutboundResult, of command: OutboundCommand) async throws {
-        try await state.set(key(command), to: result.value, expires: command.expiresAt + Self.grace)
+    /// - Parameter fallback: where the command lies, if it brings a fallback that was not sent.
+    func remember(_ result: OutboundResult, of command: OutboundCommand, fallback: RecordPosition?) async throws {
+        var value = result.value
+        if let fallback {
+            let place = JSONWriter.object { place in
+                place.member("topic", fallback.partition.topic.name)
+                place.member("offset", fallback.offset)
+            }
+            // The value is an object with members; the place goes before them.
+            value = Array(#"{"fallback_at":"#.utf8) + place + Array(",".utf8) + value.dropFirst()
+        }
+        try await state.set(key(command.id), to: value, expires: command.expiresAt + Self.grace)
     }
 
-    private func key(_ command: OutboundCommand) -> String { "sent/\(command.id)" }
+    /// Where the command lies whose fallback has not gone out.
+    func fallback(of id: String, in partition: Int32) async throws -> RecordPosition? {
+        guard let value = try await state.value(key(id)), let place = (try? JSON(parsing: value))?["fallback_at"],
+            let topic = place["topic"]?.string, let offset = place["offset"]?.integer
+        else { return nil }
+        return RecordPosition(TopicPartition(Topic(topic), partition), offset)
+    }
+
+    private func key(_ id: String) -> String { "sent/\(id)" }
 }

@@ -1,0 +1,122 @@
+import EventLog
+import Foundation
+import SQLiteLog
+import Testing
+import WhatsApp
+
+@testable import outbound_sender
+
+/// The archive on a real log.
+@Suite struct LogArchiveTests {
+    private static let partition: Int32 = 3
+
+    private func withLog(_ body: (any Log) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("archive-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let log = try await SQLiteLog.open(path: folder + "/events.db")
+        try await log.admin.createTopics(Topics(partitions: 4).specs(groups: []))
+        let outcome: Result<Void, any Error>
+        do { outcome = .success(try await body(log)) } catch { outcome = .failure(error) }
+        await log.close()
+        try outcome.get()
+    }
+
+    private func store(_ statuses: [StoredRecord], _ log: any Log) async throws {
+        try await log.produce(
+            statuses.map { status in
+                Record(
+                    topic: Sample.topics.statuses, partition: Self.partition, key: status.key, value: status.value,
+                    headers: status.headers, timestamp: status.timestamp)
+            })
+    }
+
+    private func others(_ count: Int) throws -> [StoredRecord] {
+        let one = try Sample.status("sent", of: nil, at: Sample.now)
+        return Array(repeating: one, count: count)
+    }
+
+    @Test func findsWhatEveryConsumerHasLongPassed() async throws {
+        try await withLog { log in
+            let command = try Sample.command()
+            try await store(try others(2_500), log)
+            try await store([try Sample.status("sent", of: command, message: "wamid.1", at: Sample.now)], log)
+            try await store(try others(2_500), log)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let found = try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now)
+            #expect(found?.messageID == "wamid.1")
+            #expect(try await archive.evidence(of: command.id, in: 0, since: Sample.now) == nil)
+            #expect(try await archive.evidence(of: "other", in: Self.partition, since: Sample.now) == nil)
+        }
+    }
+
+    @Test func askedAgainItReadsWhatHasComeSince() async throws {
+        try await withLog { log in
+            let command = try Sample.command()
+            try await store(try others(10), log)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            #expect(try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now) == nil)
+            try await store([try Sample.status("delivered", of: command, message: "wamid.2", at: Sample.now)], log)
+            #expect(
+                try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now)?.messageID == "wamid.2")
+            await archive.forget([command.id])
+            #expect(
+                try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now)?.messageID == "wamid.2")
+        }
+    }
+
+    @Test func manyWhoAskAtOnceEachGetTheirOwn() async throws {
+        try await withLog { log in
+            let commands = try (0..<200).map { try Sample.command("c\($0)") }
+            try await store(
+                try commands.enumerated().filter { $0.offset % 2 == 0 }.map { number, command in
+                    try Sample.status("sent", of: command, message: "wamid.\(number)", at: Sample.now)
+                }, log)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let found = try await withThrowingTaskGroup(of: (Int, String?).self) { group in
+                for (number, command) in commands.enumerated() {
+                    group.addTask {
+                        let evidence = try await archive.evidence(
+                            of: command.id, in: Self.partition, since: Sample.now)
+                        return (number, evidence?.messageID)
+                    }
+                }
+                return try await group.reduce(into: [Int: String]()) { $0[$1.0] = $1.1 }
+            }
+            #expect(found == Dictionary(uniqueKeysWithValues: stride(from: 0, to: 200, by: 2).map { ($0, "wamid.\($0)") }))
+        }
+    }
+
+    /// WhatsApp's clock may be behind ours: its status then looks older than the command.
+    @Test func clocksMayDiffer() async throws {
+        try await withLog { log in
+            let command = try Sample.command()
+            let early = Sample.now - .seconds(500)
+            try await store([try Sample.status("sent", of: command, message: "wamid.1", at: early)], log)
+            try await store(try others(3_000), log)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let found = try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now)
+            #expect(found?.messageID == "wamid.1")
+        }
+    }
+
+    @Test func logThatCannotBeReadIsNoEvidenceOfAnything() async throws {
+        try await withLog { log in
+            let archive = LogArchive(log: log, statuses: "missing")
+            await #expect(throws: LogError.self) {
+                _ = try await archive.evidence(of: "c", in: 0, since: Sample.now)
+            }
+        }
+    }
+
+    @Test func recordOfACommandIsReadFromWhereItLies() async throws {
+        try await withLog { log in
+            let command = try Sample.command()
+            let positions = try await log.produce([command.record(topic: Sample.topics.outbound)])
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let record = try #require(try await archive.record(at: positions[0]))
+            #expect(try OutboundCommand(record).id == command.id)
+            #expect(try await archive.record(at: RecordPosition(positions[0].partition, 99)) == nil)
+        }
+    }
+}

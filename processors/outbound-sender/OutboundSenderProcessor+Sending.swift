@@ -1,0 +1,79 @@
+import D360
+import EventLog
+import Processing
+import SendLimits
+import WhatsApp
+
+/// From the limiter's turn to the API's answer.
+extension OutboundSenderProcessor {
+    /// Sends the message, or the fallback where the window is known or found to be closed; returns what went out last.
+    ///
+    /// The platform's answer that the window is closed means that nothing was sent, so the fallback is no second message.
+    func send(_ handling: Handling, _ channel: SendingChannel) async throws -> (OutboundCommand, SendOutcome) {
+        let command = handling.command
+        if let end = command.windowEndsAt, end <= handling.context.now, command.needsOpenWindow {
+            guard let fallback = command.asFallback else {
+                throw HandlerFailure.permanent("window-closed", "the window for a free-form message has closed")
+            }
+            return (fallback, try await request(fallback, handling, channel))
+        }
+        let outcome = try await request(command, handling, channel)
+        if case .rejected(let error) = outcome, error.meansWindowClosed, let fallback = command.asFallback {
+            return (fallback, try await request(fallback, handling, channel))
+        }
+        return (command, outcome)
+    }
+
+    /// One request, in its turn. A mark of a read message is no message: no limit counts it, and doing it twice is
+    /// harmless.
+    private func request(
+        _ command: OutboundCommand, _ handling: Handling, _ channel: SendingChannel
+    ) async throws -> SendOutcome {
+        if command.isMark { return await sender.send(command, to: channel.endpoint) }
+        let permit = try await permit(command, handling)
+        try await handling.context.beginEffect()
+        // The log may have been away for long.
+        guard command.expiresAt > handling.now else { throw Self.expired }
+        handling.open.begins(at: handling.now)
+        let outcome = await sender.send(command, to: channel.endpoint)
+        permit.report(outcome.report)
+        if case .unknown = outcome {
+            handling.open.lost(at: handling.now, flow: flow.reading(handling.number))
+        } else {
+            handling.open.answered()
+        }
+        return outcome
+    }
+
+    private func permit(_ command: OutboundCommand, _ handling: Handling) async throws -> SendPermit {
+        let admission = SendAdmission(
+            number: handling.number, pair: command.conversationKey, template: command.templateName,
+            kind: handling.record.topic == topics.outboundBulk ? .bulk : .reply)
+        do throws(SendRefusal) {
+            return try await limiter.admit(admission)
+        } catch {
+            throw failure(error, handling)
+        }
+    }
+}
+
+extension OutboundCommand {
+    /// Name and language, as they stand in events about templates, too.
+    var templateName: String? {
+        guard messageType == "template", let template = message["template"], let name = template["name"]?.string else {
+            return nil
+        }
+        return "\(name)/\(template["language"]?["code"]?.string ?? "")"
+    }
+}
+
+extension SendOutcome {
+    /// As far as limits are concerned.
+    fileprivate var report: SendReport {
+        switch self {
+        case .accepted: .accepted
+        case .rejected(let error), .retry(let error): .failed(error)
+        case .notSent, .unknown: .noAnswer
+        }
+    }
+}
