@@ -13,6 +13,10 @@ struct IngressBench: ParsableCommand {
     var soak: Int?
     @Option(help: "First of the ports to use.")
     var port = 18_480
+    @Option(name: .customLong("part"), help: "Only this part (may be repeated).")
+    var parts: [Part] = Part.allCases
+
+    enum Part: String, CaseIterable, ExpressibleByArgument { case sides, embedded, hostile, flatness }
 
     private var rounds: Int { quick ? 1 : 5 }
     private var seconds: Double { quick ? 3 : 8 }
@@ -23,9 +27,14 @@ struct IngressBench: ParsableCommand {
         let bench = try IngressUnderTest(port: port, peers: rivals)
         var goals = Goals()
         print(Measured.header)
-        try sideBySide(bench, &goals)
-        try embedded(bench, &goals)
-        try flatness(bench, &goals)
+        for part in Part.allCases where parts.contains(part) {
+            switch part {
+            case .sides: try sideBySide(bench, &goals)
+            case .embedded: try embedded(bench, &goals)
+            case .hostile: try hostile(bench, &goals)
+            case .flatness: try flatness(bench, &goals)
+            }
+        }
         throw ExitCode(goals.report())
     }
 
@@ -83,6 +92,25 @@ struct IngressBench: ParsableCommand {
         goals.atLeast("embedded_webhooks_per_second", fast?.requestsPerSecond, 15_000)
         goals.atMost("embedded_p99_3300_ms", calm?.p99, 10)
         goals.atMost("embedded_memory_mib", calm?.peakMemory, 64)
+    }
+
+    /// Good requests at a steady rate among hundreds of bad connections; then as many large bodies as want to be held.
+    private func hostile(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        let server = try bench.start(.kafka)
+        defer { server.stop() }
+        // Longer than the header time-out of 10 s: those who were got rid of come again.
+        let time = quick ? 6 : 20.0
+        let mixed = try HostileLoad(port: port, senders: HostileLoad.Sender.mixed, each: 100)
+        let calm = try bench.openLoop(.kafka, server, rate: 1_000, connections: 64, seconds: time)
+        print(calm.row("1,000/s beside \(try mixed.stop()) bad connections", "millrace"))
+        goals.atMost("hostile_p99_ms", calm.p99, 250)
+        goals.atMost("hostile_good_refused", Double(calm.errors), 0)
+        let filling = try HostileLoad(port: port, senders: HostileLoad.Sender.filling, each: 300)
+        let full = try bench.openLoop(.kafka, server, rate: 1_000, connections: 64, seconds: time)
+        print(full.row("1,000/s beside \(try filling.stop()) bodies of 1 MB without end", "millrace"))
+        goals.atMost("hostile_full_p99_ms", full.p99, 250)
+        // What the speed runs may take, and the in-flight limit.
+        goals.atMost("hostile_memory_mib", full.peakMemory, 64 + 64)
     }
 
     /// The same cost per update whatever a body holds, per request at any number of connections, and for ever.
