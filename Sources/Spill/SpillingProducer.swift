@@ -2,6 +2,7 @@ import EventLog
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Telemetry
 
 /// A producer that always has an answer: a record that the log does not acknowledge soon becomes durable in a spill on
 /// the local disk, and reaches the log later, in the order of its key.
@@ -144,7 +145,7 @@ public final class SpillingProducer: Producer, Service {
         configuration.logger.error(
             "The log refuses a record for good; it is kept in the spill's rejected table",
             metadata: ["spill.lane": "\(store.lanes[rejection.lane])", "log.error": "\(rejection.reason.code.name)"])
-        SpillMetrics.rejected(rejection.reason.code).increment()
+        SpillMetric.rejected.counter(rejection.reason.code.name, in: configuration.metrics).increment()
         Task {
             var failure: LogError?
             do throws(LogError) {

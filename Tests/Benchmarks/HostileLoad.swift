@@ -58,7 +58,7 @@ extension HostileLoad.Sender {
             Self(opening: body(of: 50_000, sending: 40_000)),
             Self(opening: body(of: 600, sending: 300), end: .closesItsSide),
             Self(opening: body(of: 600, sending: 300), end: .resets),
-            Self(opening: body(of: 10_000_000, sending: 1_000_000)),
+            Self(opening: body(of: 10_000_000, sending: 300_000)),
             Self(opening: body(of: 200_000, sending: 200_000, credentials: "")),
             Self(opening: [UInt8](repeating: 0x61, count: 100_000)),
             Self(opening: (0..<1_000).map { _ in UInt8.random(in: 0...255, using: &random) }),
