@@ -142,7 +142,7 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
-        tests("SpillTests", ["Spill", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
+        tests("SpillTests", ["Spill", "Telemetry", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("SendLimitsTests", ["SendLimits", "WhatsApp", "EventLog", "EventLogTesting"]),

@@ -65,14 +65,14 @@ struct SpillState {
         totals.inFlightRecords -= lanes[lane].flights[at].records.count
         totals.inFlightBytes -= lanes[lane].flights[at].bytes
         if let failure { return failed(token, in: lane, failure) }
-        let flight = lanes[lane].flights[at]
-        if let call = flight.call { effects.settlements.append(Settlement(call: call)) }
-        if case .pending = flight.copy {
+        if case .pending = lanes[lane].flights[at].copy {
+            settle(lanes[lane].flights[at].call.take(), nil)
             lanes[lane].flights[at].report = .acknowledged
-            lanes[lane].flights[at].call = nil
             return
         }
-        lanes[lane].flights.remove(at: at)
+        // Taken out, not copied: this is done for every record.
+        let flight = lanes[lane].flights.remove(at: at)
+        settle(flight.call, nil)
         if flight.isDrained {
             totals.drained += flight.records.count
             lanes[lane].stepSucceeded()

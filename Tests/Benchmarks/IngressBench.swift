@@ -16,7 +16,7 @@ struct IngressBench: ParsableCommand {
     @Option(name: .customLong("part"), help: "Only this part (may be repeated).")
     var parts: [Part] = Part.allCases
 
-    enum Part: String, CaseIterable, ExpressibleByArgument { case sides, embedded, hostile, flatness }
+    enum Part: String, CaseIterable, ExpressibleByArgument { case sides, embedded, spill, hostile, flatness }
 
     private var rounds: Int { quick ? 1 : 5 }
     private var seconds: Double { quick ? 3 : 8 }
@@ -31,6 +31,7 @@ struct IngressBench: ParsableCommand {
             switch part {
             case .sides: try sideBySide(bench, &goals)
             case .embedded: try embedded(bench, &goals)
+            case .spill: try spill(bench, &goals)
             case .hostile: try hostile(bench, &goals)
             case .flatness: try flatness(bench, &goals)
             }
@@ -92,6 +93,37 @@ struct IngressBench: ParsableCommand {
         goals.atLeast("embedded_webhooks_per_second", fast?.requestsPerSecond, 15_000)
         goals.atMost("embedded_p99_3300_ms", calm?.p99, 10)
         goals.atMost("embedded_memory_mib", calm?.peakMemory, 64)
+    }
+
+    /// What a spill costs while the log is well: nothing is spilled, but each record is kept account of.
+    private func spill(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        var busy: [IngressUnderTest.Contender: [Measured]] = [:]
+        var steady: [IngressUnderTest.Contender: [Measured]] = [:]
+        // By turns, also in a quick run: a ratio of two single runs says little.
+        for _ in 0..<max(3, rounds) {
+            for contender in [IngressUnderTest.Contender.kafka, .spilling] {
+                let server = try bench.start(contender)
+                defer { server.stop() }
+                _ = try bench.closedLoop(contender, server, connections: 32, seconds: 1)
+                busy[contender, default: []].append(
+                    try bench.closedLoop(contender, server, connections: 64, seconds: seconds))
+                steady[contender, default: []].append(
+                    try bench.openLoop(contender, server, rate: Self.rate, connections: 64, seconds: seconds))
+            }
+        }
+        for (load, runs) in [("64 connections", busy), ("3,300/s", steady)] {
+            for contender in [IngressUnderTest.Contender.kafka, .spilling] {
+                print(Measured.median(runs[contender] ?? [])?.row(load, contender.rawValue) ?? "")
+            }
+        }
+        func ratio(_ runs: [IngressUnderTest.Contender: [Measured]]) -> Double? {
+            guard let with = Measured.median(runs[.spilling] ?? []), let without = Measured.median(runs[.kafka] ?? []),
+                without.cpu > 0
+            else { return nil }
+            return with.cpu / without.cpu
+        }
+        goals.atMost("spill_cpu_64", ratio(busy), 1.15)
+        goals.atMost("spill_cpu_3300", ratio(steady), 1.15)
     }
 
     /// Good requests at a steady rate among hundreds of bad connections; then as many large bodies as want to be held.
