@@ -132,7 +132,7 @@ extension SpillState {
             nextLane = (nextLane + 1) % lanes.count
             guard lanes[lane].canStep(at: now) else { continue }
             lanes[lane].isStepping = true
-            return Step(lane: lane, from: lanes[lane].drainNext, maxRecords: lanes[lane].batch)
+            return Step(lane: lane, from: lanes[lane].drainNext, maxRecords: lanes[lane].nextBatch)
         }
         return nil
     }
