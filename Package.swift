@@ -81,7 +81,7 @@ let package = Package(
         library("KafkaLog", ["EventLog", "CRdKafka", logging]),
         library("SQLiteLog", ["EventLog", grdb, logging]),
         library("EventLogTesting", ["EventLog"]),
-        library("Spill", ["EventLog", "SQLiteLog", logging, metrics, lifecycle]),
+        library("Spill", ["EventLog", "SQLiteLog", "Telemetry", logging, metrics, lifecycle]),
 
         // What WhatsApp and 360dialog are
         library("WhatsApp", ["EventLog", crypto]),
@@ -113,7 +113,7 @@ let package = Package(
         library(
             "Commands",
             [
-                "WhatsApp", "EventLog", crypto, hummingbird, logging, lifecycle, metrics,
+                "WhatsApp", "EventLog", "Telemetry", crypto, hummingbird, logging, lifecycle, metrics,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
             ]),
         executable("millrace-commands", ["Commands", "Service", "WhatsApp", "EventLog"]),
@@ -142,11 +142,11 @@ let package = Package(
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
-        tests("SpillTests", ["Spill", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
+        tests("SpillTests", ["Spill", "Telemetry", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("SendLimitsTests", ["SendLimits", "WhatsApp", "EventLog", "EventLogTesting"]),
-        tests("TelemetryTests", ["Telemetry", "Ingress", "Processing", "Service", metrics, yaml]),
+        tests("TelemetryTests", ["Telemetry", "Ingress", "Spill", "Commands", "Processing", "Service", metrics, yaml]),
         tests(
             "IngressTests",
             [

@@ -26,7 +26,7 @@ struct CommandsAPI: Sendable {
         let router = Router()
         router.post("v1/commands") { request, _ in
             let answer = await answer(request)
-            Counter(label: "millrace.commands.requests", dimensions: [("outcome", answer.outcome)]).increment()
+            CommandsMetric.requests.counter(answer.outcome, in: MetricsSystem.factory).increment()
             return answer.response
         }
         return router

@@ -177,11 +177,14 @@ extension RequestHead {
         /// Any second header that speaks of framing is smuggling or a broken proxy.
         private mutating func readContentLength(_ input: RawSpan, _ value: Range<Int>) {
             var length = 0
-            guard head.framing == .absent, (1...18).contains(value.count) else { return head.framing = .invalid }
+            guard head.framing == .absent, !value.isEmpty else { return head.framing = .invalid }
             for at in value {
                 let digit = input[at] &- UInt8(ascii: "0")
-                guard digit < 10 else { return head.framing = .invalid }
-                length = length * 10 + Int(digit)
+                let (tens, isTooLong) = length.multipliedReportingOverflow(by: 10)
+                let (sum, isTooLarge) = tens.addingReportingOverflow(Int(digit))
+                // What does not fit into 63 bits wraps around in some readers, to a small number.
+                guard digit < 10, !isTooLong, !isTooLarge else { return head.framing = .invalid }
+                length = sum
             }
             head.framing = .length(length)
         }

@@ -76,12 +76,8 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
-            // The peer may have closed its side only, and still wait for answers.
             inputIsClosed = true
-            switch state {
-            case .idle where !isBusy, .lingering: context.close(promise: nil)
-            default: break
-            }
+            abortIfNothingCanCome()
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -134,6 +130,12 @@ final class WebhookHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    /// The peer has closed its side, perhaps that alone, and may still wait for answers; without any to come there is
+    /// nothing to wait for: what is in the middle of a request stays there.
+    private func abortIfNothingCanCome() {
+        if inputIsClosed, !isBusy { abort() }
+    }
+
     /// Whether the next request has to wait: for the answer to this one, or for a peer that does not read its answers.
     private var isBusy: Bool {
         state == .storing || (state == .idle && context?.channel.isWritable == false)
@@ -145,7 +147,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         if isParsing { return }
         parse()
         guard !isBusy else { return }
-        if state == .idle, inputIsClosed { abort() }
+        abortIfNothingCanCome()
         if readIsHeld {
             readIsHeld = false
             context?.read()

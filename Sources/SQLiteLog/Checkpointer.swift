@@ -8,8 +8,9 @@ import Synchronization
 
 /// Copies the write-ahead log into the file when it has grown, and lets it begin anew.
 ///
-/// Commits never do this. First most of it is copied beside running commits (PASSIVE). Under load new commits always
-/// remain, so the rest is copied while holding the writers' turn (RESTART): that is what bounds the log. A reader in
+/// Commits never do this. First most of it is copied beside running commits (PASSIVE), then what came meanwhile, which
+/// is little. Under load new commits always remain, so the rest, a few pages, is copied while holding the writers' turn
+/// (RESTART): that is what bounds the log, and all who wait for a commit wait for it. A reader in
 /// the middle of something can prevent it; after `busyTimeout` the writers go on, and the next try is a second later.
 final class Checkpointer: Sendable {
     private static let busyTimeout = 0.1
@@ -91,7 +92,7 @@ final class Checkpointer: Sendable {
     private func checkpoint() -> Bool {
         guard file.tryLock(.checkpointer) else { return false }
         defer { file.unlock(.checkpointer) }
-        _ = copy(SQLITE_CHECKPOINT_PASSIVE)
+        for _ in 0..<2 { _ = copy(SQLITE_CHECKPOINT_PASSIVE) }
         let code = lock.withLock { copy(SQLITE_CHECKPOINT_RESTART) }
         if code == SQLITE_OK {
             pages.store(0, ordering: .relaxed)

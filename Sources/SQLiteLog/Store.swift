@@ -87,7 +87,7 @@ final class Store: Sendable {
         configuration.label = "millrace.sqlite"
         configuration.prepareDatabase { db in
             // Commits never checkpoint; that is the checkpointer's.
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384; PRAGMA synchronous = FULL")
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8192; PRAGMA synchronous = FULL")
             // What a stuck reader made the write-ahead log grow to is given back.
             try db.execute(sql: "PRAGMA journal_size_limit = \(keptWALBytes)")
         }

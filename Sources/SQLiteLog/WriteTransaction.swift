@@ -23,6 +23,8 @@ final class WriteTransaction {
     /// Whether somebody may be waiting for what happened here.
     private(set) var isWorthRinging = false
     private var counters: [Int64: Counters] = [:]
+    /// Looked up among the connection's statements once a transaction, not once a call.
+    private var insert: RawStatement?
 
     init(_ db: Database, _ catalog: Catalog, now: Timestamp) {
         self.db = db
@@ -35,7 +37,7 @@ final class WriteTransaction {
     /// Appends all records or, refusing one of them with a `LogError`, none.
     func append(_ records: [Record]) throws -> [RecordPosition] {
         let places = try place(records)
-        let insert = try RawStatement(db, Self.insert)
+        let insert = try insertStatement()
         var positions: [RecordPosition] = []
         positions.reserveCapacity(records.count)
         for (record, place) in zip(records, places) {
@@ -59,7 +61,13 @@ final class WriteTransaction {
         return positions
     }
 
-    private static let insert = "INSERT INTO record (id, timestamp, key, headers, value) VALUES (?, ?, ?, ?, ?)"
+    private func insertStatement() throws -> RawStatement {
+        if let insert { return insert }
+        let made = try RawStatement(
+            db, "INSERT INTO record (id, timestamp, key, headers, value) VALUES (?, ?, ?, ?, ?)")
+        insert = made
+        return made
+    }
 
     /// Where each record goes; refuses before anything is written.
     private func place(_ records: [Record]) throws -> [(partition: TopicPartition, id: Int64)] {

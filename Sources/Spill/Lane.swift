@@ -73,6 +73,9 @@ struct Lane {
         mode == .spilling && flights.isEmpty && !isStepping && drainNext < end && now >= retryAt
     }
 
+    /// How many records the next step takes. The last one goes alone, see `reopenIfDrained`.
+    var nextBatch: Int { min(batch, max(1, Int(end - drainNext) - 1)) }
+
     /// Everything below is acknowledged.
     var trimTarget: Offset {
         flights.reduce(drainNext) { target, flight in
@@ -83,11 +86,12 @@ struct Lane {
 
     /// Back to direct when the spill has nothing more to send.
     ///
-    /// The last part may still be in flight: what comes after it is sent after it. That needs proof that the log
-    /// answers (`batch` has grown), and lets a busy lane out of the spill although every moment brings it a record.
+    /// The last record may still be in flight: what comes after it is sent after it. That needs proof that the log
+    /// answers (`batch` has grown), and lets a busy lane out of the spill although every moment brings it a record. One
+    /// record alone, because the log may refuse one for good and take what follows: others beside it would be overtaken.
     mutating func reopenIfDrained() {
         guard mode == .spilling, !isStepping, pendingAppends == 0, drainNext == end else { return }
-        guard flights.isEmpty || (batch > 1 && flights.allSatisfy { $0.isDrained && $0.report == nil }) else { return }
+        guard flights.isEmpty || (batch > 1 && flights.allSatisfy { $0.isDrained && $0.report == nil && $0.records.count == 1 }) else { return }
         mode = .direct
     }
 

@@ -1,5 +1,6 @@
 import EventLog
 import Logging
+import Metrics
 
 /// How a `SpillingProducer` works. The times are decision 4's.
 public struct SpillConfiguration: Sendable {
@@ -21,6 +22,8 @@ public struct SpillConfiguration: Sendable {
     public var closeTimeout: Duration = .seconds(2)
     /// How often records that the log refuses as a whole topic (unknown, not allowed) are tried again.
     public var refusalRetry: Duration = .seconds(5)
+    /// Where `SpillMetric` is counted.
+    public var metrics: any MetricsFactory = MetricsSystem.factory
     public var logger = Logger(label: "millrace.spill")
 
     public init() {}

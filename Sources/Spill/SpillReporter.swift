@@ -1,27 +1,14 @@
 import EventLog
 import Logging
-import Metrics
 
-/// What the spill counts. Gauges are set at each look, counters grow.
-enum SpillMetrics {
-    /// Records in the spill, and their bytes as the bound counts them.
-    static let records = Gauge(label: "millrace_spill_records")
-    static let bytes = Gauge(label: "millrace_spill_bytes")
-    /// Lanes whose new records go to the spill.
-    static let lanes = Gauge(label: "millrace_spill_lanes")
-    /// Records that became durable in the spill.
-    static let spilled = Counter(label: "millrace_spill_spilled_records_total")
-    /// Records that the log took from the spill.
-    static let drained = Counter(label: "millrace_spill_drained_records_total")
-    /// Parts of calls that neither log nor spill took.
-    static let refused = Counter(label: "millrace_spill_refused_total")
-    /// Times that the log refused a lane's topic as a whole.
-    static let held = Counter(label: "millrace_spill_topic_refused_total")
-
-    /// Records that the log refuses for good.
-    static func rejected(_ reason: LogError.Code) -> Counter {
-        Counter(label: "millrace_spill_rejected_records_total", dimensions: [("error.type", reason.name)])
-    }
+/// What a look at the spill shows.
+struct SpillLook {
+    var totals: SpillTotals
+    /// Whose new records go to the spill.
+    var lanes: Int
+    var isSpilling: Bool
+    /// Bytes left on the disk, as last asked.
+    var diskFree: Int64
 }
 
 /// Turns the counts into metrics, and the beginning and the end of a spell of spilling into log lines.
@@ -32,22 +19,20 @@ struct SpillReporter {
     private static let topicPause: Duration = .seconds(30)
 
     private let logger: Logger
+    private let instruments: SpillInstruments
     private var last = SpillTotals()
     private var begun: (at: Duration, spilled: Int, drained: Int)?
     private var emptySince: Duration?
     private var nextTopicLine: Duration = .zero
 
-    init(_ logger: Logger) { self.logger = logger }
+    init(_ configuration: SpillConfiguration) {
+        logger = configuration.logger
+        instruments = SpillInstruments(configuration)
+    }
 
-    mutating func look(at seen: (totals: SpillTotals, lanes: Int, isSpilling: Bool), _ now: Duration) {
+    mutating func look(at seen: SpillLook, _ now: Duration) {
         let totals = seen.totals
-        SpillMetrics.records.record(totals.heldRecords)
-        SpillMetrics.bytes.record(totals.heldBytes)
-        SpillMetrics.lanes.record(seen.lanes)
-        SpillMetrics.spilled.increment(by: totals.spilled - last.spilled)
-        SpillMetrics.drained.increment(by: totals.drained - last.drained)
-        SpillMetrics.refused.increment(by: totals.refused - last.refused)
-        SpillMetrics.held.increment(by: totals.held - last.held)
+        instruments.record(seen, since: last)
         if totals.held > last.held, now >= nextTopicLine {
             nextTopicLine = now + Self.topicPause
             logger.error("A topic takes no records; they wait in the spill", metadata: records(totals))

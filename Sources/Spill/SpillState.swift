@@ -44,6 +44,7 @@ struct SpillState {
         lanes = held.map { Lane(holding: $0) }
         totals.heldRecords = held.reduce(0) { $0 + Int64($1.count) }
         totals.heldBytes = bytes + records * Self.recordOverhead
+        totals.rejectedHeld = records - totals.heldRecords
     }
 
     mutating func admit(_ records: [Record], bytes: Int, to lane: Int, for call: SpillCall) -> Admission {
@@ -64,14 +65,14 @@ struct SpillState {
         totals.inFlightRecords -= lanes[lane].flights[at].records.count
         totals.inFlightBytes -= lanes[lane].flights[at].bytes
         if let failure { return failed(token, in: lane, failure) }
-        let flight = lanes[lane].flights[at]
-        if let call = flight.call { effects.settlements.append(Settlement(call: call)) }
-        if case .pending = flight.copy {
+        if case .pending = lanes[lane].flights[at].copy {
+            settle(lanes[lane].flights[at].call.take(), nil)
             lanes[lane].flights[at].report = .acknowledged
-            lanes[lane].flights[at].call = nil
             return
         }
-        lanes[lane].flights.remove(at: at)
+        // Taken out, not copied: this is done for every record.
+        let flight = lanes[lane].flights.remove(at: at)
+        settle(flight.call, nil)
         if flight.isDrained {
             totals.drained += flight.records.count
             lanes[lane].stepSucceeded()
@@ -131,7 +132,7 @@ extension SpillState {
             nextLane = (nextLane + 1) % lanes.count
             guard lanes[lane].canStep(at: now) else { continue }
             lanes[lane].isStepping = true
-            return Step(lane: lane, from: lanes[lane].drainNext, maxRecords: lanes[lane].batch)
+            return Step(lane: lane, from: lanes[lane].drainNext, maxRecords: lanes[lane].nextBatch)
         }
         return nil
     }
@@ -163,7 +164,7 @@ extension SpillState {
         guard let at = lanes[lane].index(of: rejection.flight) else { return }
         let flight = lanes[lane].flights.remove(at: at)
         if failure == nil {
-            totals.rejected += 1
+            totals.rejectedHeld += 1
             totals.heldBytes += Int64(flight.bytes) + Self.recordOverhead
         } else if case .held(let range) = flight.copy {
             lanes[lane].drainNext = min(lanes[lane].drainNext, range.lowerBound)
@@ -277,12 +278,13 @@ struct SpillTotals {
     var heldRecords: Int64 = 0
     /// Reserved, with what is being written.
     var heldBytes: Int64 = 0
+    /// In the rejected table.
+    var rejectedHeld: Int64 = 0
     var inFlightRecords = 0
     var inFlightBytes = 0
     // Since the start:
     var spilled = 0
     var drained = 0
-    var rejected = 0
     /// Calls' parts that neither log nor spill took.
     var refused = 0
     /// Times that a topic refused as a whole, so that its lane waits.

@@ -17,17 +17,20 @@ extension SpillingProducer {
     }
 
     private func watch() async {
-        var reporter = SpillReporter(configuration.logger)
+        var reporter = SpillReporter(configuration)
         var looks = 0
-        var isDiskFull = false
+        var diskFree: Int64 = 0
         repeat {
             // A second between looks at the disk, a local one by all that is said of it, so that the call does not wait;
             // the counted bound is what usually holds.
-            if looks % 20 == 0 { isDiskFull = store.freeBytes < configuration.minFreeBytes }
+            if looks % 20 == 0 { diskFree = store.freeBytes }
             looks += 1
             let now = clock.now()
-            event { $0.sweep(now: now, isDiskFull: isDiskFull) }
-            reporter.look(at: state.withLock { ($0.totals, $0.spillingLanes, $0.isSpilling) }, now)
+            event { [diskFree] in $0.sweep(now: now, isDiskFull: diskFree < configuration.minFreeBytes) }
+            let seen = state.withLock {
+                SpillLook(totals: $0.totals, lanes: $0.spillingLanes, isSpilling: $0.isSpilling, diskFree: diskFree)
+            }
+            reporter.look(at: seen, now)
         } while await pause(configuration.sweepInterval)
     }
 

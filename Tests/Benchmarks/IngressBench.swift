@@ -13,6 +13,10 @@ struct IngressBench: ParsableCommand {
     var soak: Int?
     @Option(help: "First of the ports to use.")
     var port = 18_480
+    @Option(name: .customLong("part"), help: "Only this part (may be repeated).")
+    var parts: [Part] = Part.allCases
+
+    enum Part: String, CaseIterable, ExpressibleByArgument { case sides, embedded, spill, hostile, flatness }
 
     private var rounds: Int { quick ? 1 : 5 }
     private var seconds: Double { quick ? 3 : 8 }
@@ -23,9 +27,15 @@ struct IngressBench: ParsableCommand {
         let bench = try IngressUnderTest(port: port, peers: rivals)
         var goals = Goals()
         print(Measured.header)
-        try sideBySide(bench, &goals)
-        try embedded(bench, &goals)
-        try flatness(bench, &goals)
+        for part in Part.allCases where parts.contains(part) {
+            switch part {
+            case .sides: try sideBySide(bench, &goals)
+            case .embedded: try embedded(bench, &goals)
+            case .spill: try spill(bench, &goals)
+            case .hostile: try hostile(bench, &goals)
+            case .flatness: try flatness(bench, &goals)
+            }
+        }
         throw ExitCode(goals.report())
     }
 
@@ -83,6 +93,56 @@ struct IngressBench: ParsableCommand {
         goals.atLeast("embedded_webhooks_per_second", fast?.requestsPerSecond, 15_000)
         goals.atMost("embedded_p99_3300_ms", calm?.p99, 10)
         goals.atMost("embedded_memory_mib", calm?.peakMemory, 64)
+    }
+
+    /// What a spill costs while the log is well: nothing is spilled, but each record is kept account of.
+    private func spill(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        var busy: [IngressUnderTest.Contender: [Measured]] = [:]
+        var steady: [IngressUnderTest.Contender: [Measured]] = [:]
+        // By turns, also in a quick run: a ratio of two single runs says little.
+        for _ in 0..<max(3, rounds) {
+            for contender in [IngressUnderTest.Contender.kafka, .spilling] {
+                let server = try bench.start(contender)
+                defer { server.stop() }
+                _ = try bench.closedLoop(contender, server, connections: 32, seconds: 1)
+                busy[contender, default: []].append(
+                    try bench.closedLoop(contender, server, connections: 64, seconds: seconds))
+                steady[contender, default: []].append(
+                    try bench.openLoop(contender, server, rate: Self.rate, connections: 64, seconds: seconds))
+            }
+        }
+        for (load, runs) in [("64 connections", busy), ("3,300/s", steady)] {
+            for contender in [IngressUnderTest.Contender.kafka, .spilling] {
+                print(Measured.median(runs[contender] ?? [])?.row(load, contender.rawValue) ?? "")
+            }
+        }
+        func ratio(_ runs: [IngressUnderTest.Contender: [Measured]]) -> Double? {
+            guard let with = Measured.median(runs[.spilling] ?? []), let without = Measured.median(runs[.kafka] ?? []),
+                without.cpu > 0
+            else { return nil }
+            return with.cpu / without.cpu
+        }
+        goals.atMost("spill_cpu_64", ratio(busy), 1.15)
+        goals.atMost("spill_cpu_3300", ratio(steady), 1.15)
+    }
+
+    /// Good requests at a steady rate among hundreds of bad connections; then as many large bodies as want to be held.
+    private func hostile(_ bench: IngressUnderTest, _ goals: inout Goals) throws {
+        let server = try bench.start(.kafka)
+        defer { server.stop() }
+        // Longer than the header time-out of 10 s: those who were got rid of come again.
+        let time = quick ? 6 : 20.0
+        let mixed = try HostileLoad(port: port, senders: HostileLoad.Sender.mixed, each: 100)
+        let calm = try bench.openLoop(.kafka, server, rate: 1_000, connections: 64, seconds: time)
+        print(calm.row("1,000/s beside \(try mixed.stop()) bad connections", "millrace"))
+        goals.atMost("hostile_p99_ms", calm.p99, 250)
+        goals.atMost("hostile_good_refused", Double(calm.errors), 0)
+        let filling = try HostileLoad(port: port, senders: HostileLoad.Sender.filling, each: 300)
+        let full = try bench.openLoop(.kafka, server, rate: 1_000, connections: 64, seconds: time)
+        print(full.row("1,000/s beside \(try filling.stop()) bodies of 1 MB without end", "millrace"))
+        goals.atMost("hostile_full_p99_ms", full.p99, 250)
+        // What the speed runs may take, and the in-flight limit.
+        goals.atMost("hostile_memory_mib", full.peakMemory, 64 + 64)
     }
 
     /// The same cost per update whatever a body holds, per request at any number of connections, and for ever.

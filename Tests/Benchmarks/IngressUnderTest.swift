@@ -2,7 +2,7 @@ import Foundation
 
 /// Starts one server at a time and puts load on it.
 final class IngressUnderTest {
-    enum Contender: String { case kafka = "millrace", embedded, limit = "limit: NIO answers 200", cpp = "cpp-headers", aiohttp = "aiohttp-1" }
+    enum Contender: String { case kafka = "millrace", spilling = "millrace with a spill", embedded, limit = "limit: NIO answers 200", cpp = "cpp-headers", aiohttp = "aiohttp-1" }
 
     let contenders: [Contender]
     private let port: Int
@@ -47,6 +47,9 @@ final class IngressUnderTest {
         let server: ServerProcess
         switch contender {
         case .kafka: server = try millrace("kafka://\(bootstrap)", port)
+        case .spilling:
+            let spill = scratch.appending(path: UUID().uuidString).path
+            server = try millrace("kafka://\(bootstrap)", port, ["MILLRACE_SPILL": spill])
         case .embedded:
             let log = "sqlite:\(scratch.appending(path: "\(UUID().uuidString).db").path)"
             try run([program("millrace"), "topics", "create"], environment: ["MILLRACE_LOG": log])
@@ -66,18 +69,18 @@ final class IngressUnderTest {
         return try peers.server(folder, port: port, bootstrap: bootstrap, environment)
     }
 
-    private func millrace(_ log: String, _ port: Int) throws -> ServerProcess {
+    private func millrace(_ log: String, _ port: Int, _ more: [String: String] = [:]) throws -> ServerProcess {
         try ServerProcess(
             [program("millrace-ingress")],
             environment: [
                 "MILLRACE_LOG": log, "MILLRACE_CHANNELS": scratch.appending(path: "channels.yaml").path,
                 "MILLRACE_INGRESS_HOST": "127.0.0.1", "MILLRACE_INGRESS_PORT": "\(port)",
-            ])
+            ].merging(more) { $1 })
     }
 
     private func path(_ contender: Contender) -> String {
         switch contender {
-        case .kafka, .embedded: "/webhooks/bench"
+        case .kafka, .spilling, .embedded: "/webhooks/bench"
         case .limit, .cpp, .aiohttp: "/webhook"
         }
     }

@@ -12,6 +12,7 @@ import Testing
 @Suite struct HTTP1ParserFuzzTests {
     private static let lines = [
         "Host: a", "Host: a", "Host:", "Content-Length: 5", "Content-Length: 0", "Content-Length: 3",
+        "Content-Length: 9223372036854775807", "Content-Length: 9223372036854775808", "Content-Length: 00000000000000000000005",
         "Transfer-Encoding: chunked", "Transfer-Encoding: gzip", "Connection: close", "Connection: keep-alive, x",
         "Expect: 100-continue", "X-A: b", "Content-Encoding: gzip", "Authorization: Basic eA==", "X:\t", "traceparent: 00",
     ]

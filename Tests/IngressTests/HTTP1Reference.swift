@@ -135,9 +135,10 @@ struct HTTP1Reference {
             return coding.lowercased() == "chunked" ? .chunked : .unsupported
         }
         guard let length = lengths.first else { return .absent }
-        guard !length.isEmpty, length.utf8.count <= 18, length.unicodeScalars.allSatisfy({ ("0"..."9").contains($0) })
-        else { return .invalid }
-        return .length(Int(length)!)
+        guard length.unicodeScalars.allSatisfy({ ("0"..."9").contains($0) }), let count = Int(length) else {
+            return .invalid
+        }
+        return .length(count)
     }
 
     private mutating func body(_ framing: RequestHead.Framing) throws {

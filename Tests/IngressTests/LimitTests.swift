@@ -4,17 +4,40 @@ import Testing
 @testable import Ingress
 
 @Suite struct LimitTests {
-    @Test func aBodyThatSaysItIsTooLargeIsRefusedBeforeItComes() async throws {
+    @Test(arguments: ["4194305", "1000000000000000000", "9223372036854775807"])
+    func aBodyThatSaysItIsTooLargeIsRefusedBeforeItComes(_ length: String) async throws {
         try await withIngress(TestProducer()) { ingress in
             let client = try await ingress.connect()
             // Not one byte of the body is sent.
             try await client.send(
-                "POST /webhooks/shop HTTP/1.1\r\nHost: a\r\n\(TestIngress.shopHeader)Content-Length: 4194305\r\n\r\n")
+                "POST /webhooks/shop HTTP/1.1\r\nHost: a\r\n\(TestIngress.shopHeader)Content-Length: \(length)\r\n\r\n")
             let response = try await client.response()
             #expect(response.status == 413)
             #expect(response.headers["connection"] == "close")
             #expect(response.body.contains("\"body_too_large\""))
         }
+    }
+
+    /// Whoever closes his side in the middle of a body will not send the rest: no time-out is needed to know that.
+    @Test(arguments: [
+        Array(post(message("wamid.1")).dropLast(10)), Array(chunked([Array(message("wamid.1").utf8)]).dropLast(20)),
+        Array(post(message("wamid.1"), headers: "").dropLast(10)),
+        post(message("wamid.1")) + Array(post(message("wamid.2")).dropLast(10)),
+    ])
+    func aBodyThatEndsInTheMiddleEndsItsConnectionAtOnce(_ request: [UInt8]) async throws {
+        let producer = TestProducer()
+        try await withIngress(
+            producer, configure: { ($0.headerTimeout, $0.bodyTimeout) = (.seconds(600), .seconds(600)) }
+        ) { ingress in
+            let client = try await ingress.connect()
+            try await client.send(request)
+            try await client.closeOutput()
+            try await client.waitForEnd()
+            try await eventually("nothing is left") {
+                ingress.server.metrics.openConnections == 0 && ingress.server.metrics.bytesInFlight == 0
+            }
+        }
+        #expect(producer.sent.count <= 1)
     }
 
     @Test func aSenderOfTooMuchReadsItsAnswerWhileItStillSends() async throws {

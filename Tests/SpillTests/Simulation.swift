@@ -9,8 +9,9 @@ import Testing
 /// sees the same.
 ///
 /// The log takes the flights of a lane in order, as an idempotent producer does, and when it fails, it fails all that are
-/// under way; of these it may have stored the first ones. The store commits in order, or refuses. A crash loses what is
-/// in memory; the store keeps what it has committed.
+/// under way; of these it may have stored the first ones. Some records it never takes (`isPoison`), and at times a whole
+/// topic. The store commits in order, or refuses. A crash loses what is in memory; the store keeps what it has committed.
+/// The bounds are looked at after every step.
 final class Simulation {
     /// What the callers were told.
     private final class Book: Sendable {
@@ -19,7 +20,10 @@ final class Simulation {
 
     static let lanes = 4
 
-    enum Weather: CaseIterable { case good, silent, failing }
+    /// Of the log: `refusing` the topic as a whole.
+    enum Weather: CaseIterable { case good, silent, failing, refusing }
+    /// What may happen beside silence.
+    enum Hardship { case any, onlySilence }
 
     var random: SeededGenerator
     var state: SpillState
@@ -29,23 +33,38 @@ final class Simulation {
     /// Each lane's spill: records from `low` on.
     var spilled: [[Record]] = Array(repeating: [], count: lanes)
     var low: [Offset] = Array(repeating: 0, count: lanes)
+    /// Names of records that the log never takes.
+    var poison: Set<String> = []
+    /// The rejected table, and what the operator took from it.
     var rejected: [Record] = []
+    var taken: [Record] = []
     /// What the log has, by lane.
     var stored: [[Record]] = Array(repeating: [], count: lanes)
     /// Handed over and without answer, by lane.
     var underWay: [[(token: UInt64, records: [Record])]] = Array(repeating: [], count: lanes)
     var writing: [SpillAppend] = []
+    /// Parts of the spill on their way to the log.
+    enum Stage { case taken(SpillState.Step), handedOver(Int) }
+    var steps: [Stage] = []
     var given: [Int] = Array(repeating: 0, count: lanes)
     /// Names of records whose call was answered with success.
     var acknowledged: Set<String> { book.pages.withLock { $0.acknowledged } }
     var answers: Int { book.pages.withLock { $0.answers } }
     var calls = 0
     var crashes = 0
+    /// What must never be, and was.
+    var faults: Set<String> = []
+    let hardship: Hardship
+    /// Calls in a hundred events.
+    let pace: Int
     let configuration: SpillConfiguration
     private let book = Book()
 
-    init(seed: UInt64, maxBytes: Int64 = 1 << 20) {
+    init(seed: UInt64, maxBytes: Int64 = 1 << 20, hardship: Hardship = .any) {
         random = SeededGenerator(seed: seed)
+        self.hardship = hardship
+        // From a log that mostly keeps up to one that never does.
+        pace = [1, 3, 6, 30][Int(seed % 4)]
         var configuration = SpillConfiguration()
         configuration.maxBytes = maxBytes
         configuration.maxInFlightRecords = 200
@@ -59,33 +78,68 @@ final class Simulation {
     }
 
     static func name(_ record: Record) -> String { String(decoding: record.value ?? [], as: UTF8.self) }
+    /// Too large for the log, as it were. Such a record comes in a call of its own: Kafka's producer refuses whole calls.
+    func isPoison(_ record: Record) -> Bool { poison.contains(Self.name(record)) }
 
     /// One thing that may happen, by chance.
     func step() {
-        switch Int.random(in: 0..<100, using: &random) {
-        case ..<30: give()
-        case ..<55: answerOfLog()
-        case ..<75: answerOfStore()
-        case ..<85: drain()
-        case ..<90: trim()
-        case ..<97: tick()
-        case ..<98: weather = Weather.allCases.randomElement(using: &random)!
-        case ..<99: isStoreBroken = Int.random(in: 0..<4, using: &random) == 0
-        default: if Int.random(in: 0..<10, using: &random) == 0 { crash() }
+        if Int.random(in: 0..<100, using: &random) < pace {
+            give()
+        } else {
+            switch Int.random(in: 0..<70, using: &random) {
+            case ..<25: answerOfLog()
+            case ..<45: answerOfStore()
+            case ..<55: drain()
+            case ..<60: trim()
+            case ..<67: tick()
+            case ..<68: changeWeather()
+            case ..<69: isStoreBroken = hardship == .any && Int.random(in: 0..<4, using: &random) == 0
+            default: if hardship == .any, Int.random(in: 0..<10, using: &random) == 0 { crash() }
+            }
         }
+        lookAtBounds()
+    }
+
+    /// Mostly good, so that lanes come out of the spill again.
+    private func changeWeather() {
+        let bad = hardship == .any ? [Weather.silent, .failing, .refusing] : [.silent]
+        let turnsBad = weather == .good && Int.random(in: 0..<4, using: &random) == 0
+        weather = turnsBad ? bad.randomElement(using: &random)! : .good
+    }
+
+    /// As the bound counts them.
+    var rejectedBytes: Int64 { rejected.reduce(0) { $0 + Int64($1.byteCount) + 64 } }
+
+    private func lookAtBounds() {
+        let totals = state.totals
+        if totals.heldBytes > configuration.maxBytes + rejectedBytes { faults.insert("the spill is too full") }
+        // Each lane may have one call, or one part of the spill, beyond the bound.
+        if totals.inFlightRecords > configuration.maxInFlightRecords + Lane.maxBatch { faults.insert("too much is in flight") }
+        if totals.heldRecords < 0 || totals.inFlightBytes < 0 { faults.insert("less than nothing") }
+    }
+
+    /// The log says nothing, the spill has room: whoever waits must be answered soon. False when somebody is not.
+    func answersAllInSilence() -> Bool {
+        weather = .silent
+        isStoreBroken = false
+        for _ in 0..<20 {
+            tick()
+            while !writing.isEmpty { answerOfStore() }
+        }
+        return answers == calls
     }
 
     /// The weather turns good; everything comes to rest.
     func settle() {
         weather = .good
         isStoreBroken = false
-        for _ in 0..<20_000 {
+        for _ in 0..<40_000 {
             answerOfStore()
             for _ in 0..<Self.lanes { answerOfLog() }
             drain()
             trim()
             tick()
-            if state.lanes.allSatisfy(\.isIdle), writing.isEmpty { return }
+            if state.lanes.allSatisfy(\.isIdle), writing.isEmpty, steps.isEmpty { return }
         }
     }
 
@@ -96,6 +150,7 @@ final class Simulation {
             (lane, (0..<Int.random(in: 1...2, using: &random)).map { _ in makeRecord(lane) })
         }
         let names = parts.flatMap { $0.1.map(Self.name) }
+        if hardship == .any, names.count == 1, Int.random(in: 0..<8, using: &random) == 0 { poison.insert(names[0]) }
         calls += 1
         let call = SpillCall(parts: parts.count) { [book] result in
             book.pages.withLock { book in
@@ -125,20 +180,28 @@ final class Simulation {
         case .silent: return
         case .good:
             underWay[lane].removeFirst()
-            stored[lane] += first.records
-            state.reported(first.token, in: lane, nil)
+            if first.records.contains(where: isPoison) {
+                state.reported(first.token, in: lane, LogError(.recordTooLarge, "simulated"))
+            } else {
+                stored[lane] += first.records
+                state.reported(first.token, in: lane, nil)
+            }
         case .failing:
             let all = underWay[lane]
             underWay[lane] = []
             storeSome(of: all, lane)
             for flight in all { state.reported(flight.token, in: lane, LogError(.notDurable, "simulated")) }
+        case .refusing:
+            let all = underWay[lane]
+            underWay[lane] = []
+            for flight in all { state.reported(flight.token, in: lane, LogError(.unknownTopic, "simulated")) }
         }
         act()
     }
 
     /// The first ones come to lie on the log although nobody hears of it.
     private func storeSome(of flights: [(token: UInt64, records: [Record])], _ lane: Int) {
-        let records = flights.flatMap(\.records)
+        let records = flights.flatMap(\.records).filter { !isPoison($0) }
         stored[lane] += records.prefix(Int.random(in: 0...records.count, using: &random))
     }
 
@@ -159,18 +222,27 @@ final class Simulation {
         return from..<from + Offset(append.records.count)
     }
 
+    /// A part of the spill is taken, read, or handed over: anything may happen in between.
     func drain() {
-        guard let step = state.takeStep() else { return }
-        if isStoreBroken {
-            state.stepFailed(step.lane)
-            return
+        if let at = steps.indices.randomElement(using: &random), Bool.random(using: &random) {
+            goOn(steps.remove(at: at))
+        } else if let step = state.takeStep() {
+            steps.append(.taken(step))
         }
-        let at = Int(step.from - low[step.lane])
-        let records = Array(spilled[step.lane][at...].prefix(step.maxRecords))
-        let token = state.stepRead(step, records, upTo: step.from + Offset(records.count))
-        underWay[step.lane].append((token, records))
-        state.stepHandedOver(step.lane)
         act()
+    }
+
+    private func goOn(_ stage: Stage) {
+        switch stage {
+        case .taken(let step) where isStoreBroken: state.stepFailed(step.lane)
+        case .taken(let step):
+            let at = Int(step.from - low[step.lane])
+            let records = Array(spilled[step.lane][at...].prefix(step.maxRecords))
+            let token = state.stepRead(step, records, upTo: step.from + Offset(records.count))
+            underWay[step.lane].append((token, records))
+            steps.append(.handedOver(step.lane))
+        case .handedOver(let lane): state.stepHandedOver(lane)
+        }
     }
 
     func trim() {
@@ -187,7 +259,8 @@ final class Simulation {
     }
 
     func tick() {
-        now += .milliseconds(50)
+        // Now and then long enough for those who hold back.
+        now += .milliseconds(Int.random(in: 0..<20, using: &random) == 0 ? 5_000 : 50)
         state.sweep(now: now, isDiskFull: false)
         act()
     }
@@ -197,12 +270,16 @@ final class Simulation {
         crashes += 1
         for append in writing.prefix(Int.random(in: 0...writing.count, using: &random)) { _ = commit(append) }
         writing = []
+        steps = []
         for lane in 0..<Self.lanes {
             storeSome(of: underWay[lane], lane)
             underWay[lane] = []
         }
         let held = (0..<Self.lanes).map { low[$0]..<low[$0] + Offset(spilled[$0].count) }
+        // The operator has emptied the rejected table meanwhile.
         state = Self.fresh(configuration, held, held.reduce(0) { $0 + 100 * Int64($1.count) })
+        taken += rejected
+        rejected = []
         state.sweep(now: now, isDiskFull: false)
     }
 
@@ -212,8 +289,13 @@ final class Simulation {
             guard let effects = state.takeEffects() else { return }
             for settlement in effects.settlements { settlement.call.settle(settlement.failure) }
             for rejection in effects.rejections {
-                rejected.append(rejection.record)
-                state.rejected(rejection, nil)
+                if !isPoison(rejection.record) { faults.insert("a good record is rejected") }
+                if isStoreBroken {
+                    state.rejected(rejection, LogError(.storage, "simulated"))
+                } else {
+                    rejected.append(rejection.record)
+                    state.rejected(rejection, nil)
+                }
             }
         }
     }
@@ -225,4 +307,7 @@ final class Simulation {
         return stored[lane].map(Self.name).filter { acknowledged.contains($0) && seen.insert($0).inserted }
             .map { Int($0.split(separator: "/")[1])! }
     }
+
+    /// All that is on the log or was rejected, by name.
+    var kept: Set<String> { Set((stored.joined() + rejected + taken).map(Self.name)) }
 }

@@ -3,6 +3,7 @@ import EventLogTesting
 import Foundation
 import Logging
 import SQLiteLog
+import Telemetry
 import Testing
 
 @testable import Spill
@@ -251,6 +252,43 @@ import Testing
             scene.spill.send([]) { scene.answers.note("empty", $0) }
             #expect(scene.answers.failed == ["x": .unknownTopic, "placed": .unsupported])
             #expect(scene.answers.stored == ["empty"])
+        }
+    }
+
+    @Test func theLogsWordIsHeardWhereTheBellRings() async throws {
+        try await withFolder { folder in
+            let rings = Answers()
+            let answers = Answers()
+            let spill = try await SpillingProducer.open(directory: folder, topics: ["t"], before: DrainableLog())
+            spill.setBell { rings.note("rung", .success([])) }
+            spill.give("a", answers)
+            #expect(rings.stored == ["rung"])
+            #expect(answers.stored == [])
+            spill.drain()
+            #expect(answers.stored == ["a"])
+            await spill.close()
+        }
+    }
+
+    @Test func whatTheSpillDoesIsCounted() async throws {
+        let registry = PrometheusRegistry()
+        func value(_ metric: SpillMetric, _ label: String? = nil) -> Double? {
+            label.map { registry.value(of: metric, $0) } ?? registry.value(of: metric)
+        }
+        try await withScene(configure: { ($0.metrics, $0.maxBytes) = (registry, 1 << 20) }) { scene in
+            scene.log.set(.hold)
+            scene.give("a")
+            try await scene.passUntil("the record is spilled") { value(.records) == 1 && value(.lanes) == 1 }
+            #expect(value(.spilled) == 1 && value(.bytesLimit) == 1_048_576 && value(.diskFree) ?? 0 > 0)
+            scene.log.set(.accept)
+            scene.log.release()
+            try await scene.passUntil("the spill is empty") {
+                value(.records) == 0 && value(.lanes) == 0 && value(.bytes) == 0
+            }
+            scene.log.refuse { $0.text == "b" ? .recordTooLarge : nil }
+            scene.give("b")
+            try await scene.passUntil("the record is rejected") { value(.rejectedHeld) == 1 }
+            #expect(value(.rejected, LogError.Code.recordTooLarge.name) == 1)
         }
     }
 

@@ -69,6 +69,21 @@ final class TestLog: Producer {
     }
 }
 
+/// A log whose answers wait until they are drained, as Kafka's producer has it once it has a bell.
+final class DrainableLog: DrainableProducer {
+    private let log = TestLog()
+    private let bell = Mutex<(@Sendable () -> Void)?>(nil)
+
+    init() { log.set(.hold) }
+
+    func send(_ records: [Record], completion: @escaping TestLog.Completion) {
+        log.send(records, completion: completion)
+        bell.withLock { $0 }?()
+    }
+    func setBell(_ ring: (@Sendable () -> Void)?) { bell.withLock { $0 = ring } }
+    func drain() { log.release() }
+}
+
 /// Answers to calls, by their names.
 final class Answers: Sendable {
     private let all = Mutex<[String: LogError.Code?]>([:])

@@ -1,7 +1,9 @@
+import Commands
 import Foundation
 import Ingress
 import Processing
 import Service
+import Spill
 import Telemetry
 import Testing
 import Yams
@@ -9,8 +11,8 @@ import Yams
 /// Every metric there is.
 enum Catalogue {
     static let metrics: [(name: String, spec: MetricSpec)] =
-        all(IngressMetric.self) + all(ProcessorMetric.self) + all(ServiceMetric.self)
-        + all(PrometheusRegistry.Metric.self)
+        all(IngressMetric.self) + all(SpillMetric.self) + all(CommandsMetric.self) + all(ProcessorMetric.self)
+        + all(ServiceMetric.self) + all(PrometheusRegistry.Metric.self)
 
     private static func all<Metric: MetricCatalogue>(_: Metric.Type) -> [(name: String, spec: MetricSpec)] {
         Metric.allCases.map { ($0.rawValue, $0.spec) }
