@@ -13,6 +13,6 @@ struct MillraceBench: AsyncParsableCommand {
             IngressBench.self,
             SenderBench.self,
             // The other sides, each in a process of its own.
-            LimitServer.self, Broker.self, AnswerServer.self, Platform.self, BareSends.self,
+            LimitServer.self, Broker.self, AnswerServer.self, Platform.self, BareSends.self, ClientSends.self,
         ])
 }
