@@ -130,13 +130,14 @@ let package = Package(
 
         // Benchmarks: `deploy/local bench …`
         .executableTarget(
-            name: "millrace-bench", dependencies: ["KafkaLog", "EventLogTesting", arguments] + nio,
-            path: "Tests/Benchmarks", exclude: ["Sender"], swiftSettings: strict),
-        // What the outbound path must hold, measured; it names libcurl to compare with a bare loop
-        .executableTarget(
-            name: "millrace-bench-sender",
-            dependencies: ["SendLimits", "D360", "CCurl", "Simulator", "WhatsApp", "EventLog", logging] + nio,
-            path: "Tests/Benchmarks/Sender", swiftSettings: strict),
+            name: "millrace-bench",
+            dependencies: [
+                "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", "WhatsApp", "D360", "Simulator", "CurlLoop",
+                logging, arguments,
+            ] + nio,
+            path: "Tests/Benchmarks", exclude: ["CurlLoop"], swiftSettings: strict),
+        // What the sender is compared with; apart, because it names libcurl
+        .target(name: "CurlLoop", dependencies: ["CCurl"], path: "Tests/Benchmarks/CurlLoop", swiftSettings: strict),
 
         // Tests
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),

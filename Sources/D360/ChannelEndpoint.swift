@@ -10,6 +10,8 @@ public struct ChannelEndpoint: Sendable, CustomStringConvertible {
     /// Whether the number is enabled for the Marketing Messages API; when it is not, commands that ask for that route go
     /// to `POST /messages`. Cloud only.
     public let usesMarketingMessages: Bool
+    /// Of every call.
+    let headers: HTTPHeaders
 
     public init(baseURL: String, hosting: Hosting, apiKey: APIKey, usesMarketingMessages: Bool = true) {
         var url = baseURL[...]
@@ -18,6 +20,10 @@ public struct ChannelEndpoint: Sendable, CustomStringConvertible {
         self.hosting = hosting
         self.apiKey = apiKey
         self.usesMarketingMessages = usesMarketingMessages
+        headers = [
+            HTTPField("D360-API-KEY", apiKey.value), HTTPField("Content-Type", "application/json"),
+            HTTPField("Accept", "application/json"),
+        ]
     }
 
     public var description: String { "ChannelEndpoint(\(hosting.rawValue))" }

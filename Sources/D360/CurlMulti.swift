@@ -7,7 +7,7 @@ import Synchronization
 
 /// One libcurl multi handle and the thread that drives it.
 ///
-/// `@unchecked Sendable`: `active`, `idle` and `nextSweep` belong to the thread started by `start()` and are touched
+/// `@unchecked Sendable`: `active`, `idle`, `nextSweep`, `done` and `ended` belong to the thread started by `start()` and are touched
 /// nowhere else; `multi` is used by that thread, and by others for `curl_multi_wakeup` only, which libcurl allows, under
 /// the lock of `inbox` and not after `isStopping`; everything that other threads say goes through `inbox`.
 ///
@@ -52,6 +52,9 @@ final class CurlMulti: @unchecked Sendable {
     private var active: [UnsafeMutableRawPointer: Active] = [:]
     private var idle: [CurlTransfer] = []
     private var nextSweep = SuspendingClock.now
+    /// Empty but within `reap` and until `answerEnded`; kept for their memory.
+    private var done: [(UnsafeMutableRawPointer, CURLcode)] = []
+    private var ended: [(Waiter, Outcome)] = []
 
     private static let isLibraryReady: Bool = {
         let isReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
@@ -152,6 +155,7 @@ final class CurlMulti: @unchecked Sendable {
             let code = curl_multi_perform(multi, &running)
             if code == CURLM_OK { reap() } else { abandonAll(code) }
             sweep()
+            answerEnded()
             if isStopping() { break }
             // Returns early on traffic, on libcurl's own timers and on wake-ups.
             let wait = active.isEmpty ? .seconds(60) : Self.sweepInterval
@@ -204,11 +208,11 @@ final class CurlMulti: @unchecked Sendable {
     }
 
     private func begin(_ submission: Submission) {
-        guard let transfer = idle.popLast() ?? CurlTransfer() else {
+        guard let transfer = idle.popLast() ?? CurlTransfer(configuration) else {
             return end(submission.waiter, .failure(TransportError(.transfer, .notSent, "libcurl is out of memory")))
         }
         do throws(TransportError) {
-            try transfer.prepare(submission.request, configuration)
+            try transfer.prepare(submission.request)
         } catch {
             return end(submission.waiter, .failure(error))
         }
@@ -225,16 +229,18 @@ final class CurlMulti: @unchecked Sendable {
     /// Hands out the results of ended transfers.
     private func reap() {
         var left: Int32 = 0
+        // All messages first: a message dies with its handle's removal, and removal looks through those that wait.
         while let message = curl_multi_info_read(multi, &left) {
-            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle,
-                let entry = active.removeValue(forKey: easy)
-            else { continue }
-            // The message dies with the handle's removal: read it first.
-            let outcome = entry.transfer.finish(d360_message_result(message))
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
+            done.append((easy, d360_message_result(message)))
+        }
+        for (easy, code) in done {
+            guard let entry = active.removeValue(forKey: easy) else { continue }
+            ended.append((entry.waiter, entry.transfer.finish(code)))
             curl_multi_remove_handle(multi, easy)
             if idle.count < Self.maxIdle { idle.append(entry.transfer) }
-            end(entry.waiter, outcome)
         }
+        done.removeAll(keepingCapacity: true)
     }
 
     /// Gives up requests whose callers no longer wait; their connections are closed.
@@ -266,8 +272,13 @@ final class CurlMulti: @unchecked Sendable {
         end(entry.waiter, .failure(error))
     }
 
-    private func end(_ waiter: Waiter, _ outcome: Outcome) {
-        inbox.withLock { $0.outstanding -= 1 }
-        waiter.resume(returning: outcome)
+    private func end(_ waiter: Waiter, _ outcome: Outcome) { ended.append((waiter, outcome)) }
+
+    /// Tells those whose requests have ended. First they are no longer outstanding: who hears of an end may submit again.
+    private func answerEnded() {
+        guard !ended.isEmpty else { return }
+        inbox.withLock { $0.outstanding -= ended.count }
+        for (waiter, outcome) in ended { waiter.resume(returning: outcome) }
+        ended.removeAll(keepingCapacity: true)
     }
 }

@@ -10,42 +10,58 @@ import CCurl
 /// a body that cannot be rewound makes that fail, and the caller learns that the outcome is unknown.
 final class CurlTransfer {
     let easy: UnsafeMutableRawPointer
+    private let configuration: HTTPTransportConfiguration
     private var request = HTTPRequest(url: "")
-    private var headerList: UnsafeMutablePointer<curl_slist>?
+    /// What the handle is set up for, beyond URL, headers and body; nil at first.
+    private var shape: Shape?
     private var bodyOffset = 0
-    private var response = HTTPResponse(status: 0)
+    private var response = HTTPResponse()
     private var headerBytes = 0
-    private var maxResponseBytes = 0
     private var overflowed = false
 
     /// More header bytes than any real server sends; beyond it the answer counts as too large.
     private static let maxHeaderBytes = 64 << 10
+    private static let usualHeaderBytes = 512
 
-    init?() {
+    /// Requests of one shape need the same options of the handle, which libcurl keeps from one to the next.
+    private struct Shape: Equatable {
+        let method: String
+        let hasBody: Bool
+        let timeout: Duration
+    }
+
+    init?(_ configuration: HTTPTransportConfiguration) {
         guard let easy = curl_easy_init() else { return nil }
         self.easy = easy
+        self.configuration = configuration
     }
 
-    deinit {
-        curl_easy_cleanup(easy)
-        curl_slist_free_all(headerList)
-    }
+    deinit { curl_easy_cleanup(easy) }
 
-    /// Sets everything up for `request`; nothing of an earlier request remains, except libcurl's own caches.
-    func prepare(_ request: HTTPRequest, _ configuration: HTTPTransportConfiguration) throws(TransportError) {
-        curl_easy_reset(easy)
+    /// Sets everything up for `request`; nothing of an earlier request remains, except libcurl's own caches and the
+    /// options that both have in common.
+    func prepare(_ request: HTTPRequest) throws(TransportError) {
+        let shape = Shape(
+            method: request.method, hasBody: !request.body.isEmpty,
+            timeout: request.timeout ?? configuration.totalTimeout)
+        let isNew = shape != self.shape
+        let hasOtherURL = isNew || request.url != self.request.url
         self.request = request
         bodyOffset = 0
-        response = HTTPResponse(status: 0)
+        response = HTTPResponse()
         headerBytes = 0
         overflowed = false
-        maxResponseBytes = configuration.maxResponseBytes
         var options = CurlOptions(easy)
-        options.setConnection(configuration, timeout: request.timeout ?? configuration.totalTimeout)
-        options.set(CURLOPT_URL, request.url)
-        setMethod(&options)
-        setHeaders(&options)
-        setCallbacks(&options)
+        if isNew {
+            curl_easy_reset(easy)
+            options.setConnection(configuration, timeout: shape.timeout)
+            setMethod(&options)
+            setCallbacks(&options)
+        }
+        if hasOtherURL { options.set(CURLOPT_URL, request.url) }
+        if shape.hasBody { options.setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count) }
+        options.set(CURLOPT_HTTPHEADER, pointer: UnsafeMutableRawPointer(request.headers.list))
+        self.shape = options.failure == CURLE_OK ? shape : nil
         guard options.failure == CURLE_OK else { throw error(options.failure) }
     }
 
@@ -54,9 +70,8 @@ final class CurlTransfer {
         guard code == CURLE_OK else { return .failure(error(code)) }
         var status = 0
         _ = d360_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
-        var done = response
-        done.status = status
-        return .success(done)
+        response.status = status
+        return .success(response)
     }
 
     func error(_ code: CURLcode) -> TransportError {
@@ -75,8 +90,8 @@ final class CurlTransfer {
     private func setMethod(_ options: inout CurlOptions) {
         if !request.body.isEmpty {
             options.set(CURLOPT_POST, 1)
-            options.setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count)
-            options.set(CURLOPT_CUSTOMREQUEST, request.method)
+            // libcurl says POST by itself.
+            if request.method != "POST" { options.set(CURLOPT_CUSTOMREQUEST, request.method) }
             return
         }
         switch request.method {
@@ -94,25 +109,6 @@ final class CurlTransfer {
             options.set(CURLOPT_CUSTOMREQUEST, request.method)
             options.set(CURLOPT_FRESH_CONNECT, 1)
         }
-    }
-
-    private func setHeaders(_ options: inout CurlOptions) {
-        curl_slist_free_all(headerList)
-        headerList = nil
-        // libcurl would wait up to a second for "100 Continue" before a large body.
-        var lines = ["Expect:"]
-        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
-            lines.append("Content-Type:")  // otherwise libcurl claims that the body is a form
-        }
-        for field in request.headers {
-            // "Name:" would remove a header; "Name;" is libcurl's way to send an empty one.
-            lines.append(field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
-        }
-        for line in lines {
-            guard let longer = curl_slist_append(headerList, line) else { return options.fail(CURLE_OUT_OF_MEMORY) }
-            headerList = longer
-        }
-        options.set(CURLOPT_HTTPHEADER, pointer: UnsafeMutableRawPointer(headerList))
     }
 
     private func setCallbacks(_ options: inout CurlOptions) {
@@ -151,7 +147,7 @@ final class CurlTransfer {
     /// Any other number than `count` makes libcurl give up the transfer.
     private func take(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
         guard let bytes, count > 0 else { return count }
-        guard response.body.count + count <= maxResponseBytes else {
+        guard response.body.count + count <= configuration.maxResponseBytes else {
             overflowed = true
             return 0
         }
@@ -168,22 +164,12 @@ final class CurlTransfer {
         }
         let line = UnsafeRawBufferPointer(start: bytes, count: count)
         if line.starts(with: "HTTP/".utf8) {
-            response.headers.removeAll(keepingCapacity: true)  // an interim answer came before
-        } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
-            let name = String(decoding: line[..<colon], as: UTF8.self)
-            let value = line[(colon + 1)...].trimmingBlanks()
-            response.headers.append(HTTPField(name, String(decoding: value, as: UTF8.self)))
+            response.head.removeAll(keepingCapacity: true)  // an interim answer came before
+            response.head.reserveCapacity(Self.usualHeaderBytes)
+        } else {
+            response.head.append(contentsOf: line)
         }
         return count
-    }
-}
-
-extension Slice<UnsafeRawBufferPointer> {
-    fileprivate func trimmingBlanks() -> Self {
-        var rest = self
-        while let first = rest.first, first <= 0x20 { rest = rest.dropFirst() }
-        while let last = rest.last, last <= 0x20 { rest = rest.dropLast() }
-        return rest
     }
 }
 

@@ -11,12 +11,7 @@ public struct D360Client: Sendable {
     public func send(_ command: OutboundCommand, to endpoint: ChannelEndpoint) async -> SendOutcome {
         let call = command.call(for: endpoint.hosting, marketingMessages: endpoint.usesMarketingMessages)
         let request = HTTPRequest(
-            method: call.method, url: endpoint.baseURL + call.path,
-            headers: [
-                HTTPField("D360-API-KEY", endpoint.apiKey.value), HTTPField("Content-Type", "application/json"),
-                HTTPField("Accept", "application/json"),
-            ],
-            body: call.body)
+            method: call.method, url: endpoint.baseURL + call.path, headers: endpoint.headers, body: call.body)
         do throws(TransportError) {
             return Self.outcome(try await transport.perform(request), of: command, endpoint.hosting)
         } catch {

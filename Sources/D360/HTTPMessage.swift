@@ -5,19 +5,25 @@ public struct HTTPRequest: Sendable, CustomStringConvertible {
     public var method: String
     /// Absolute, `http` or `https`. Redirects are never followed.
     public var url: String
-    public var headers: [HTTPField]
+    public var headers: HTTPHeaders
     public var body: [UInt8]
     /// Replaces the transport's total time-out for this request.
     public var timeout: Duration?
 
     public init(
-        method: String = "POST", url: String, headers: [HTTPField] = [], body: [UInt8] = [], timeout: Duration? = nil
+        method: String = "POST", url: String, headers: HTTPHeaders, body: [UInt8] = [], timeout: Duration? = nil
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.timeout = timeout
+    }
+
+    public init(
+        method: String = "POST", url: String, headers: [HTTPField] = [], body: [UInt8] = [], timeout: Duration? = nil
+    ) {
+        self.init(method: method, url: url, headers: HTTPHeaders(headers), body: body, timeout: timeout)
     }
 
     public var description: String { "HTTPRequest(\(method), \(body.count) bytes)" }
@@ -37,14 +43,23 @@ public struct HTTPField: Sendable, Hashable {
 /// A complete answer.
 public struct HTTPResponse: Sendable, CustomStringConvertible {
     public var status: Int
-    /// In the order received; bytes that are not UTF-8 are replaced.
-    public var headers: [HTTPField]
     public var body: [UInt8]
+    /// The lines of the head as they came. Few callers look at them, so they are taken apart when somebody does.
+    var head: [UInt8]
 
-    public init(status: Int, headers: [HTTPField] = [], body: [UInt8] = []) {
+    init(status: Int = 0, head: [UInt8] = [], body: [UInt8] = []) {
         self.status = status
-        self.headers = headers
+        self.head = head
         self.body = body
+    }
+
+    /// In the order received; bytes that are not UTF-8 are replaced.
+    public var headers: [HTTPField] {
+        head.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+            let name = String(decoding: line[..<colon], as: UTF8.self)
+            return HTTPField(name, String(decoding: line[(colon + 1)...].trimmingBlanks, as: UTF8.self))
+        }
     }
 
     /// First value of a header; names compare without case.
@@ -63,22 +78,25 @@ extension HTTPRequest {
         let scheme = url.prefix(8).lowercased()
         if !scheme.hasPrefix("http://") && !scheme.hasPrefix("https://") { return "URL is not http or https" }
         if !url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) { return "URL holds blanks or control characters" }
-        for field in headers {
-            if field.name.isEmpty || !field.name.utf8.allSatisfy(Self.isToken) { return "header name is not a token" }
-            if !field.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) {
-                return "header value holds control characters"
-            }
-        }
-        return nil
+        return headers.fault
     }
 
     /// A character of a token, RFC 9110 section 5.6.2.
-    private static func isToken(_ byte: UInt8) -> Bool {
+    static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"):
             true
         default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate var trimmingBlanks: Self {
+        var rest = self
+        while let first = rest.first, first <= 0x20 { rest.removeFirst() }
+        while let last = rest.last, last <= 0x20 { rest.removeLast() }
+        return rest
     }
 }

@@ -27,6 +27,7 @@ struct LimitServer: ParsableCommand {
     }
 
     func run() throws {
+        Parent.watch()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let listener = try ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
@@ -44,9 +45,9 @@ struct Broker: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "broker", shouldDisplay: false)
 
     func run() throws {
+        Parent.watch()
         let kafka = try MockKafka(brokers: 1)
-        // Unbuffered: whoever started this waits for the line.
-        FileHandle.standardOutput.write(Data((kafka.bootstrap + "\n").utf8))
+        say(kafka.bootstrap)
         withExtendedLifetime(kafka) { while true { sleep(3_600) } }
     }
 }

@@ -10,14 +10,12 @@ final class IngressUnderTest {
     private let broker: ServerProcess
     private let bootstrap: String
     private let scratch: URL
-    private let programs: URL
     private let bodies = Payloads.bodies()
 
     init(port: Int, peers: Peers?) throws {
         self.port = port
         self.peers = peers
         contenders = peers == nil ? [.kafka, .limit] : [.kafka, .cpp, .aiohttp, .limit]
-        programs = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         scratch = FileManager.default.temporaryDirectory.appending(path: "millrace-bench-\(getpid())")
         try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
         let channels = """
@@ -32,7 +30,7 @@ final class IngressUnderTest {
             (broker, bootstrap) = try peers.broker()
         } else {
             broker = try ServerProcess(
-                [programs.appending(path: "millrace-bench").path, "broker"], capturesOutput: true)
+                [program("millrace-bench"), "broker"], capturesOutput: true)
             bootstrap = try broker.firstLine()
         }
     }
@@ -61,8 +59,6 @@ final class IngressUnderTest {
         try server.waitUntilListening(on: port)
         return server
     }
-
-    private func program(_ name: String) -> String { programs.appending(path: name).path }
 
     private func peer(_ folder: String, _ port: Int, _ environment: [String: String]) throws -> ServerProcess {
         guard let peers else { throw BenchError("\(folder) without its folder") }

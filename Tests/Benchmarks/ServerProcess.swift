@@ -4,6 +4,8 @@ import Foundation
 final class ServerProcess {
     private let process = Process()
     private let output = Pipe()
+    /// Ends with this process, and says so to the other (`Parent.watch`, `MILLRACE_PARENT`).
+    private let input = Pipe()
 
     /// - Parameter capturesOutput: keep what it prints, for `firstLine`; else it goes to our standard error.
     init(
@@ -12,6 +14,8 @@ final class ServerProcess {
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = command
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+            .merging(["MILLRACE_PARENT": "stdin"]) { $1 }
+        process.standardInput = input
         if let folder { process.currentDirectoryURL = folder }
         process.standardOutput = capturesOutput ? output : FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice

@@ -1,47 +1,52 @@
-import Foundation
+import ArgumentParser
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 
-/// Answers every request as 360dialog answers an accepted send, after a fixed delay; the cheapest server at hand.
-enum AnswerServer {
-    static func run(delay: TimeAmount) async throws {
+/// Answers every request as 360dialog answers an accepted send, after a fixed time, and does nothing else: the cheapest
+/// API there can be. Prints its port.
+struct AnswerServer: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "answer-server", shouldDisplay: false)
+    @Option var delayMs: Int64 = 5
+
+    func run() throws {
+        Parent.watch()
+        let delay = TimeAmount.milliseconds(delayMs)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let channel = try await ServerBootstrap(group: group)
+        let listener = try ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: false)
                     try channel.pipeline.syncOperations.addHandler(Answerer(delay))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
-        say("\(channel.localAddress?.port ?? 0)")
-        try await channel.closeFuture.get()
+            .bind(host: "127.0.0.1", port: 0).wait()
+        say("\(listener.localAddress?.port ?? 0)")
+        try listener.closeFuture.wait()
     }
 
     private final class Answerer: ChannelInboundHandler {
-        typealias InboundIn = HTTPServerRequestPart
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
 
-        private static let body = ByteBuffer(
-            string: #"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.x"}]}"#)
+        private static let body =
+            #"{"messaging_product":"whatsapp","contacts":[{"input":"1","wa_id":"1"}],"messages":[{"id":"wamid.x"}]}"#
+        private static let answer = ByteBuffer(
+            string: "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
         private let delay: TimeAmount
+        private var input = ByteBuffer()
 
         init(_ delay: TimeAmount) { self.delay = delay }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            guard case .end = unwrapInboundIn(data) else { return }
-            let channel = context.channel
-            channel.eventLoop.scheduleTask(in: delay) {
-                let fields: HTTPHeaders = [
-                    "Content-Type": "application/json", "Content-Length": "\(Self.body.readableBytes)",
-                ]
-                let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: fields)
-                channel.write(HTTPServerResponsePart.head(head), promise: nil)
-                channel.write(HTTPServerResponsePart.body(.byteBuffer(Self.body)), promise: nil)
-                channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+            var bytes = unwrapInboundIn(data)
+            if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+            while let length = HTTPMessage.length(of: input.readableBytesView), input.readableBytes >= length {
+                input.moveReaderIndex(forwardBy: length)
+                let channel = context.channel
+                channel.eventLoop.scheduleTask(in: delay) { channel.writeAndFlush(Self.answer, promise: nil) }
             }
         }
     }

@@ -2,8 +2,9 @@ import CCurl
 
 /// libcurl's multi interface as its own examples use it: one thread, handles used again and again, nothing kept of an
 /// answer. What any client on libcurl pays at least.
-enum BareLoop {
-    static func run(url: String, headers: [String], body: [UInt8], sends: Int, concurrency: Int) {
+public enum CurlLoop {
+    /// Sends `body` to `url` so many times, so many at once. Ends the process when one of them fails.
+    public static func run(url: String, headers: [String], body: [UInt8], sends: Int, concurrency: Int) {
         guard let multi = curl_multi_init() else { fatalError("libcurl is out of memory") }
         var list: UnsafeMutablePointer<curl_slist>?
         for header in headers { list = curl_slist_append(list, header) }
