@@ -128,9 +128,13 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
-        // Benchmarks: `deploy/local bench …`
+        // Benchmarks: `deploy/local bench …`. It names librdkafka to compare with a bare poll loop
         .executableTarget(
-            name: "millrace-bench", dependencies: ["KafkaLog", "EventLogTesting", arguments] + nio,
+            name: "millrace-bench",
+            dependencies: [
+                "KafkaLog", "SQLiteLog", "CRdKafka", "Processing", "ProcessorTesting", "Telemetry", "WhatsApp",
+                "EventLog", "EventLogTesting", logging, arguments,
+            ] + nio,
             path: "Tests/Benchmarks", exclude: ["Sender"], swiftSettings: strict),
         // What the outbound path must hold, measured; it names libcurl to compare with a bare loop
         .executableTarget(

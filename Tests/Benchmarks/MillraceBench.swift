@@ -5,9 +5,9 @@ import ArgumentParser
 /// Every benchmark prints a table and then one line a goal, `goal <name> <value> <limit> ok|short`; the exit code is 1
 /// when one is short.
 @main
-struct MillraceBench: ParsableCommand {
+struct MillraceBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "millrace-bench", abstract: "Measures Millrace on this machine.",
         // A further stage's benchmark is one more command here, and uses Measured, Goals and ServerProcess.
-        subcommands: [IngressBench.self, LimitServer.self, Broker.self])
+        subcommands: [IngressBench.self, ProcessingBench.self, LimitServer.self, Broker.self, FillLog.self])
 }
