@@ -133,22 +133,20 @@ final class ConsumerLoop: @unchecked Sendable {
     }
 
     /// Waits for the next message, then takes what is there, up to a batch.
-    private func poll() -> [StoredRecord] {
-        var batch: [StoredRecord] = []
-        var bytes = 0
+    private func poll() -> [Intake.Chunk] {
+        var intake = Intake()
         var wait = pollMilliseconds
         while let message = rd_kafka_consumer_poll(client.handle, wait) {
             if message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR {
                 handleError(message.pointee)
-            } else if let record = accept(message) {
-                batch.append(record)
-                bytes += record.byteCount
+            } else {
+                accept(message, &intake)
             }
             rd_kafka_message_destroy(message)
-            if isEnded || batch.count >= member.maxBatchRecords || bytes >= 1 << 20 { break }
+            if isEnded || intake.count >= member.maxBatchRecords || intake.bytes >= 1 << 20 { break }
             wait = 0
         }
-        return batch
+        return take(&intake)
     }
 
     /// Until the next timer; a minute when only messages and wake-ups matter.
