@@ -37,8 +37,7 @@ final class ConsumerLoop: @unchecked Sendable {
     var topics: [OpaquePointer: Topic] = [:]
     var fetchRetryAt: ContinuousClock.Instant?
     private let nudge: FetchNudge
-    /// Most messages that lay in the queue since the last nudge.
-    private var peakQueued = 0
+    private var fetchedAhead = DrainWatch()
     private var closeDeadline: ContinuousClock.Instant?
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
     private var isEnded = false
@@ -129,7 +128,7 @@ final class ConsumerLoop: @unchecked Sendable {
             syncFetching()
             if isCloseDone { break }
             let batch = poll()
-            nudge.look(rd_kafka_queue_length(queue.pointer), &peakQueued, reading.keys)
+            if fetchedAhead.isHalfTaken(rd_kafka_queue_length(queue.pointer)) { nudge.send(reading.keys) }
             for notice in context.takeNotices() { handle(notice) }
             // A revocation or a loss among the notices has emptied `reading`: nothing of those partitions goes out.
             buffer.append(batch.filter { reading[$0.source] != nil })

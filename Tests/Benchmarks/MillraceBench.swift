@@ -9,5 +9,5 @@ struct MillraceBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "millrace-bench", abstract: "Measures Millrace on this machine.",
         // A further stage's benchmark is one more command here, and uses Measured, Goals and ServerProcess.
-        subcommands: [IngressBench.self, ProcessingBench.self, LimitServer.self, Broker.self, FillLog.self])
+        subcommands: [IngressBench.self, ProcessingBench.self, KillOracle.self, LimitServer.self, Broker.self, FillLog.self, KillWorker.self])
 }
