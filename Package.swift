@@ -128,12 +128,12 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
-        // Benchmarks: `deploy/local bench …`
+        // Benchmarks: `deploy/local bench …`. It names librdkafka to compare with a bare poll loop
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", "WhatsApp", "D360", "Simulator", "CurlLoop",
-                logging, arguments,
+                "KafkaLog", "SQLiteLog", "CRdKafka", "Processing", "ProcessorTesting", "Telemetry", "EventLogTesting",
+                "EventLog", "WhatsApp", "D360", "Simulator", "CurlLoop", logging, arguments,
             ] + nio,
             path: "Tests/Benchmarks", exclude: ["CurlLoop"], swiftSettings: strict),
         // What the sender is compared with; apart, because it names libcurl

@@ -115,6 +115,14 @@ public struct Headers: Sendable, Hashable {
         return (names..<values, values..<values + valueLength, values + valueLength)
     }
 
+    /// The same from bytes that lie elsewhere, e.g. in a library's memory; a nil value is Kafka's null.
+    public mutating func append(rawName name: UnsafeRawBufferPointer, rawValue value: UnsafeRawBufferPointer?) {
+        precondition(name.count <= Int(UInt16.max), "header name too long")
+        appendLengths(UInt16(name.count), value.map { Int32($0.count) } ?? -1)
+        packed.append(contentsOf: name)
+        if let value { packed.append(contentsOf: value) }
+    }
+
     /// Both at once: records are made by the thousand, with a dozen headers each.
     private mutating func appendLengths(_ name: UInt16, _ value: Int32) {
         let lengths = UInt64(name) | UInt64(UInt32(bitPattern: value)) << 16

@@ -75,10 +75,10 @@ final class ConsumerBuffer: Sendable {
         return isWithdrawn
     }
 
-    func append(_ records: [StoredRecord]) {
-        if records.isEmpty { return }
+    func append(_ chunks: [Intake.Chunk]) {
+        if chunks.isEmpty { return }
         update { state in
-            for record in records { Self.append(record, to: &state, chunkSize: maxBatchRecords) }
+            for chunk in chunks { Self.append(chunk, to: &state, chunkSize: maxBatchRecords) }
             return []
         }
     }
@@ -170,15 +170,11 @@ final class ConsumerBuffer: Sendable {
         return .success(.records(partition, chunk))
     }
 
-    private static func append(_ record: StoredRecord, to state: inout State, chunkSize: Int) {
-        let partition = record.source
-        if state.chunks[partition] == nil {
-            state.chunks[partition] = [[record]]
-            if state.outOfRange[partition] == nil { state.order.append(partition) }
-        } else {
-            state.chunks[partition]!.append(record, chunkSize: chunkSize)
-        }
-        state.bytes += cost(CollectionOfOne(record))
+    private static func append(_ chunk: Intake.Chunk, to state: inout State, chunkSize: Int) {
+        let partition = chunk.source
+        if state.chunks[partition] == nil, state.outOfRange[partition] == nil { state.order.append(partition) }
+        state.chunks[partition, default: []].append(chunk.records, chunkSize: chunkSize)
+        state.bytes += cost(chunk.records)
     }
 }
 
@@ -189,11 +185,9 @@ extension ConsumerEvent {
 }
 
 extension [[StoredRecord]] {
-    fileprivate mutating func append(_ record: StoredRecord, chunkSize: Int) {
-        if let last = indices.last, self[last].count < chunkSize {
-            self[last].append(record)
-        } else {
-            append([record])
-        }
+    /// Fills the last chunk up, then makes another.
+    fileprivate mutating func append(_ records: [StoredRecord], chunkSize: Int) {
+        guard let last = indices.last, self[last].count + records.count <= chunkSize else { return append(records) }
+        self[last].append(contentsOf: records)
     }
 }

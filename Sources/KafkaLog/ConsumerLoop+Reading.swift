@@ -118,13 +118,26 @@ extension ConsumerLoop {
 
     // MARK: What librdkafka tells
 
-    /// The record of a message, or nil when it is stale.
-    func accept(_ message: UnsafeMutablePointer<rd_kafka_message_t>) -> StoredRecord? {
-        let partition = source(of: message.pointee)
-        let offset = message.pointee.offset
-        guard let expected = reading[partition]?.next, offset >= expected else { return nil }
-        reading[partition]!.next = offset + 1
-        return RDKafkaRecord.stored(message, of: partition)
+    /// Takes the record of a message unless it is stale.
+    func accept(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ intake: inout Intake) {
+        if !intake.goesOn(with: message.pointee) {
+            close(&intake)
+            let source = source(of: message.pointee)
+            intake.begin(source, message.pointee, next: reading[source]?.next)
+        }
+        guard let expected = intake.next, message.pointee.offset >= expected else { return }
+        intake.append(RDKafkaRecord.stored(message, of: intake.source))
+    }
+
+    /// All that was taken. What is read next of each partition is known from here on.
+    func take(_ intake: inout Intake) -> [Intake.Chunk] {
+        close(&intake)
+        return intake.chunks
+    }
+
+    private func close(_ intake: inout Intake) {
+        guard let chunk = intake.end(), let last = chunk.records.last else { return }
+        reading[chunk.source]?.next = last.offset + 1
     }
 
     private func source(of message: rd_kafka_message_t) -> TopicPartition {

@@ -36,6 +36,8 @@ final class ConsumerLoop: @unchecked Sendable {
     var commitRetryAt: ContinuousClock.Instant?
     var topics: [OpaquePointer: Topic] = [:]
     var fetchRetryAt: ContinuousClock.Instant?
+    private let nudge: FetchNudge
+    private var fetchedAhead = DrainWatch()
     private var closeDeadline: ContinuousClock.Instant?
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
     private var isEnded = false
@@ -84,6 +86,7 @@ final class ConsumerLoop: @unchecked Sendable {
         }
         let queue = RDKafkaQueue(pointer, of: client)
         self.queue = queue
+        nudge = FetchNudge(client)
         closeQueue = RDKafkaQueue(of: client)
         buffer = ConsumerBuffer(maxBytes: member.maxBufferedBytes, maxBatchRecords: member.maxBatchRecords) {
             queue.wake()
@@ -125,6 +128,7 @@ final class ConsumerLoop: @unchecked Sendable {
             syncFetching()
             if isCloseDone { break }
             let batch = poll()
+            if fetchedAhead.isHalfTaken(rd_kafka_queue_length(queue.pointer)) { nudge.send(reading.keys) }
             for notice in context.takeNotices() { handle(notice) }
             // A revocation or a loss among the notices has emptied `reading`: nothing of those partitions goes out.
             buffer.append(batch.filter { reading[$0.source] != nil })
@@ -133,22 +137,20 @@ final class ConsumerLoop: @unchecked Sendable {
     }
 
     /// Waits for the next message, then takes what is there, up to a batch.
-    private func poll() -> [StoredRecord] {
-        var batch: [StoredRecord] = []
-        var bytes = 0
+    private func poll() -> [Intake.Chunk] {
+        var intake = Intake()
         var wait = pollMilliseconds
         while let message = rd_kafka_consumer_poll(client.handle, wait) {
             if message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR {
                 handleError(message.pointee)
-            } else if let record = accept(message) {
-                batch.append(record)
-                bytes += record.byteCount
+            } else {
+                accept(message, &intake)
             }
             rd_kafka_message_destroy(message)
-            if isEnded || batch.count >= member.maxBatchRecords || bytes >= 1 << 20 { break }
+            if isEnded || intake.count >= member.maxBatchRecords || intake.bytes >= 1 << 20 { break }
             wait = 0
         }
-        return batch
+        return take(&intake)
     }
 
     /// Until the next timer; a minute when only messages and wake-ups matter.

@@ -10,9 +10,9 @@ struct MillraceBench: AsyncParsableCommand {
         commandName: "millrace-bench", abstract: "Measures Millrace on this machine.",
         // A further stage's benchmark is one more command here, and uses Measured, Goals and ServerProcess.
         subcommands: [
-            IngressBench.self,
-            SenderBench.self,
+            IngressBench.self, ProcessingBench.self, SenderBench.self, KillOracle.self,
             // The other sides, each in a process of its own.
             LimitServer.self, Broker.self, AnswerServer.self, Platform.self, BareSends.self, ClientSends.self,
+            FillLog.self, KillWorker.self,
         ])
 }

@@ -32,6 +32,14 @@ final class ServerProcess {
         process.waitUntilExit()
     }
 
+    /// Sends a signal, e.g. SIGKILL; nothing when it has ended.
+    func signal(_ number: Int32) {
+        if process.isRunning { kill(process.processIdentifier, number) }
+    }
+
+    /// Returns when it has ended.
+    func waitUntilEnded() { process.waitUntilExit() }
+
     /// All that it printed, once it has ended; throws when it failed.
     func outputAtEnd() throws -> String {
         let data = output.fileHandleForReading.readDataToEndOfFile()

@@ -1,6 +1,7 @@
 import EventLog
 import EventLogTesting
 import Synchronization
+import ProcessorTesting
 import Testing
 
 @testable import Processing
@@ -22,7 +23,7 @@ import Testing
             try await runtime.stop()
             let outputs = try await world.read("out")
             #expect(outputs.count == 600)
-            #expect(keysOutOfOrder(outputs).isEmpty)
+            #expect(DeliveryOracle.keysOutOfOrder(outputs).isEmpty)
         }
     }
 
@@ -176,7 +177,7 @@ import Testing
             #expect(faulty.injected > 0)
             let outputs = try await world.read("out")
             #expect(Set(outputs.map(\.valueText)).count == 200)
-            #expect(keysOutOfOrder(outputs).isEmpty)
+            #expect(DeliveryOracle.keysOutOfOrder(outputs).isEmpty)
         }
     }
 

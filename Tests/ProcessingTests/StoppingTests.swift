@@ -2,6 +2,7 @@ import EventLog
 import EventLogTesting
 import SQLiteLog
 import Synchronization
+import ProcessorTesting
 import Testing
 
 @testable import Processing
@@ -141,7 +142,7 @@ import Testing
             for log in logs { await log.close() }
             let outputs = try await world.read("out")
             #expect(Set(outputs.map(\.valueText)).count == 3_000)
-            #expect(keysOutOfOrder(outputs).isEmpty)
+            #expect(DeliveryOracle.keysOutOfOrder(outputs).isEmpty)
         }
     }
 }

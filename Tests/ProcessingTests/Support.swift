@@ -131,15 +131,6 @@ extension StoredRecord {
     func copy(to topic: Topic = "out") -> Record { Record(topic: topic, key: key, value: value) }
 }
 
-/// Keys whose numbers do not first appear in ascending order. Copies, which at least once allows, do not count.
-func keysOutOfOrder(_ records: [StoredRecord]) -> [String] {
-    Dictionary(grouping: records, by: \.keyText).filter { _, ofKey in
-        var met: Set<Int> = []
-        let firsts = ofKey.compactMap { Int($0.valueText) }.filter { met.insert($0).inserted }
-        return firsts != firsts.sorted()
-    }.keys.sorted()
-}
-
 /// An embedded log in a folder of its own, with topics `in`, `in2`, `out` and the dead letters of `test`.
 struct World: Sendable {
     let log: SQLiteLog

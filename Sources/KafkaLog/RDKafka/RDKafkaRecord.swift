@@ -82,15 +82,17 @@ enum RDKafkaRecord {
         var list: OpaquePointer?
         guard rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR else { return Headers() }
         var headers = Headers()
+        headers.reserveCapacity(512)
         var index = 0
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
         var size = 0
         while rd_kafka_header_get_all(list, index, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
-            let text = UnsafeRawBufferPointer(start: name, count: name.map { strlen($0) } ?? 0)
             // Longer names than `Headers` can hold are nobody's: Kafka allows them, no producer we know writes them.
+            let length = name.map { min(strlen($0), Int(UInt16.max)) } ?? 0
             headers.append(
-                name: text.prefix(Int(UInt16.max)), value: value.map { UnsafeRawBufferPointer(start: $0, count: size) })
+                rawName: UnsafeRawBufferPointer(start: name, count: length),
+                rawValue: value.map { UnsafeRawBufferPointer(start: $0, count: size) })
             index += 1
         }
         return headers

@@ -38,8 +38,6 @@ struct SimulatedOwner {
     var paused: Set<TopicPartition> = []
     var isClosed = false
     var lastMark: UInt64 = 0
-    /// The last record of each key that ended in this owner's life.
-    var lastEnded: [OrderKey: Offset] = [:]
 
     init(_ log: SimulatedLog, _ rules: LaneState<ManualClock.Instant>.Rules, seed: UInt64) {
         let epoch = log.content.withLock { content in

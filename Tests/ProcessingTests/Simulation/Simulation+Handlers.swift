@@ -88,8 +88,7 @@ extension Simulation {
         if work.effect == .none, !isCalm, Int.random(in: 0..<8, using: &random) == 0 {
             return .failed(.transient("refused", "", effect: .none))
         }
-        if sent[offset] != nil, work.effect == .none { complaints.append("\(offset) was sent again without a word") }
-        sent[offset, default: 0] += 1
+        oracle.effectBegins(Int(offset), wasTold: work.effect != .none)
         if Int.random(in: 0..<10, using: &random) > 0 {
             for _ in 0..<Int.random(in: 1...2, using: &random) {
                 log.append(SimulatedLog.side, key: work.record.keyText, value: work.record.valueText, at: now.wall)
@@ -111,15 +110,11 @@ extension Simulation {
         owners[owner].lane.finish(handler.run, result, at: now)
     }
 
-    /// The oracle of order: what ends in one owner's life ends in the order of its topic and key.
     private mutating func note(_ run: SimulatedRun, _ result: RunResult, _ owner: Int) {
         for (work, outcome) in zip(run.works, result.outcomes) {
             guard case .done = outcome else { continue }
-            let key = OrderKey(work.record)
-            if let last = owners[owner].lastEnded[key], last >= work.record.offset {
-                complaints.append("\(work.record.offset) of \(key) ended after \(last)")
-            }
-            owners[owner].lastEnded[key] = work.record.offset
+            oracle.ended(
+                Int(work.record.offset), key: "\(work.record.keyText) of \(work.record.topic)", by: owners[owner].epoch)
         }
     }
 
@@ -137,27 +132,22 @@ extension Simulation {
 
     /// The commit that just succeeded carries all marks that it is about to grant.
     mutating func checkMarks(of owner: SimulatedOwner) {
-        if log.content.withLock({ $0.epoch }) != owner.epoch { complaints.append("a zombie's commit succeeded") }
+        if log.content.withLock({ $0.epoch }) != owner.epoch { oracle.complain("a zombie's commit succeeded") }
         for mark in owner.lane.marks.committing where !log.progress(mark.source).attempted.contains(mark.offset) {
-            complaints.append("\(mark.offset) begins without its mark")
+            oracle.complain("\(mark.offset) begins without its mark")
         }
     }
 
     mutating func checkTheEnd() {
-        complaints += log.content.withLock { $0.complaints }
-        if !isDone { complaints.append("never done: \(log.progress(SimulatedLog.main))") }
-        let outputs = log.content.withLock { $0.outputs }
-        let copies = Dictionary(grouping: outputs) { String(decoding: $0.value ?? [], as: UTF8.self) }
-        for offset in 0..<count {
-            let found = copies["\(offset)"]?.count ?? 0
-            if found == 0 { complaints.append("\(offset) has neither output nor dead letter") }
-            if found > 1 + disturbances { complaints.append("\(offset) has \(found) outputs") }
-        }
-        let order = outputs.filter { $0.topic == "out" }.enumerated().map { index, output in
+        for complaint in log.content.withLock(\.complaints) { oracle.complain(complaint) }
+        if !isDone { oracle.complain("never done: \(log.progress(SimulatedLog.main))") }
+        let written = log.content.withLock(\.outputs).enumerated().map { index, output in
             StoredRecord(
-                source: TopicPartition("out", 0), offset: Offset(index), key: output.key, value: output.value,
+                source: TopicPartition(output.topic, 0), offset: Offset(index), key: output.key, value: output.value,
                 headers: output.headers, timestamp: now.wall)
         }
-        if !keysOutOfOrder(order).isEmpty { complaints.append("out of order: \(keysOutOfOrder(order))") }
+        oracle.judge(
+            0..<Int(count), outputs: written.filter { $0.topic == "out" },
+            deadLetters: written.filter { $0.topic != "out" }, copiesEach: disturbances)
     }
 }

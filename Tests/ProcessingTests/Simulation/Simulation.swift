@@ -1,6 +1,7 @@
 import EventLog
 import EventLogTesting
 import Logging
+import ProcessorTesting
 
 @testable import Processing
 
@@ -22,15 +23,15 @@ struct Simulation {
     var now = Moment(instant: Instant(sinceStart: .zero), wall: Timestamp(seconds: 1_000))
     /// The last one is the live one.
     var owners: [SimulatedOwner] = []
-    /// How often each record was sent, and since when its outcome is looked for.
-    var sent: [Offset: Int] = [:]
+    var oracle = DeliveryOracle()
+    /// Since when the outcome of a record is looked for.
     var unknownSince: [Offset: Timestamp] = [:]
     var evidence: Set<String> = []
     /// Take-overs, lost answers: what may cause a copy.
     var disturbances = 0
     var resent = 0
     var marksRefused = 0
-    var complaints: [String] = []
+    var complaints: [String] { oracle.complaints }
     /// What is down until when.
     var down: [OutageScope: Timestamp] = [:]
     var outages = 0
@@ -152,14 +153,14 @@ struct Simulation {
         let turn = owners[index].lane.turn(at: now)
         owners[index].handlers += turn.start.map { SimulatedHandler(run: $0) }
         if let job = turn.commit {
-            if owners[index].commit != nil { complaints.append("two commits at once") }
+            if owners[index].commit != nil { oracle.complain("two commits at once") }
             owners[index].commit = job
         }
         owners[index].paused = turn.paused
         owners[index].isClosed = turn.isClosed
         answer(turn.marks, index)
         let main = owners[index].handlers.count { !$0.run.isSide && !$0.run.isDisowned(now.instant) }
-        if main > rules.concurrency { complaints.append("\(main) runs at once") }
+        if main > rules.concurrency { oracle.complain("\(main) runs at once") }
     }
 }
 

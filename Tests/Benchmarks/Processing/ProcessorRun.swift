@@ -1,0 +1,106 @@
+import EventLog
+import Foundation
+import Processing
+import Synchronization
+import Telemetry
+
+/// One processor's run over a backlog, from the first record it gets to the commit that leaves none before it: each is
+/// done, or parked. As in production, with the metrics of every processor.
+struct ProcessorRun {
+    let log: any Log
+    let backlog: Backlog
+
+    /// Records per second.
+    func rate(of processor: some Processor, over count: Int) async throws -> Double {
+        Double(count) / (try await time(of: processor, over: count) / .seconds(1))
+    }
+
+    /// - Parameter onProgress: hears after each commit how many records lie behind.
+    func time(
+        of processor: some Processor, over count: Int, onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) async throws -> Duration {
+        try await log.admin.createTopics([
+            TopicSpec(processor.deadLetterTopic, partitions: 1, retention: .delete(days: 1))
+        ])
+        let registry = PrometheusRegistry()
+        let meter = Meter(
+            counting: ProcessorMetrics(group: processor.group, inputs: processor.inputs, factory: registry),
+            until: Int64(count), onProgress: onProgress)
+        let runtime = ProcessorRuntime(
+            processor: processor, log: log,
+            configuration: ProcessorRuntimeConfiguration(start: .earliest, sessionTimeout: .seconds(10)),
+            observer: meter, logger: Backlog.silentLogger())
+        return try await withThrowingTaskGroup(of: Duration?.self) { group in
+            group.addTask {
+                try await runtime.run()
+                return nil
+            }
+            group.addTask { await meter.taken() }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let time = first else {
+                throw BenchError("\(processor.name) ended before its backlog did")
+            }
+            return time
+        }
+    }
+}
+
+/// Passes everything on to the processor's metrics, and takes the time.
+private final class Meter: ProcessorObserver {
+    private struct Book {
+        var began: ContinuousClock.Instant?
+        var positions: [TopicPartition: Offset] = [:]
+        var took: Duration?
+        var waiter: CheckedContinuation<Duration, Never>?
+    }
+
+    private let metrics: ProcessorMetrics
+    private let count: Int64
+    private let onProgress: @Sendable (Int64) -> Void
+    private let book = Mutex(Book())
+    private let hasBegun = Atomic(false)
+
+    init(counting metrics: ProcessorMetrics, until count: Int64, onProgress: @escaping @Sendable (Int64) -> Void) {
+        self.metrics = metrics
+        self.count = count
+        self.onProgress = onProgress
+    }
+
+    func taken() async -> Duration {
+        await withCheckedContinuation { continuation in
+            let took = book.withLock { book in
+                if book.took == nil { book.waiter = continuation }
+                return book.took
+            }
+            if let took { continuation.resume(returning: took) }
+        }
+    }
+
+    func received(_ records: Int, from partition: TopicPartition) {
+        if !hasBegun.exchange(true, ordering: .relaxed) { book.withLock { $0.began = .now } }
+        metrics.received(records, from: partition)
+    }
+
+    func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {
+        let (behind, waiter, took) = book.withLock { book in
+            book.positions[partition] = offset
+            let behind = book.positions.values.reduce(0, +)
+            guard behind >= count, book.took == nil, let began = book.began else {
+                return (behind, nil as CheckedContinuation<Duration, Never>?, Duration.zero)
+            }
+            let took = ContinuousClock.now - began
+            book.took = took
+            defer { book.waiter = nil }
+            return (behind, book.waiter, took)
+        }
+        onProgress(behind)
+        waiter?.resume(returning: took)
+    }
+
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {
+        metrics.handled(partition, outcome, took: took)
+    }
+    func produced(_ records: Int) { metrics.produced(records) }
+    func stuck(_ partition: TopicPartition) { metrics.stuck(partition) }
+    func released(_ partition: TopicPartition) { metrics.released(partition) }
+}
