@@ -91,6 +91,11 @@ public protocol Consumer: Sendable {
     @discardableResult
     func produce(_ records: [Record], for sources: [TopicPartition]) async throws(LogError) -> [RecordPosition]
 
+    /// The same, and `seal` becomes durable only when all of `records` are: on SQLite in the same transaction, on Kafka
+    /// after they are acknowledged. Answers the positions of both, in order.
+    func produce(_ records: [Record], sealedBy seal: [Record], for sources: [TopicPartition])
+        async throws(LogError) -> [RecordPosition]
+
     /// Gives up revoked partitions. Nothing of them is delivered or committed afterwards.
     func release(_ partitions: [TopicPartition]) async throws(LogError)
 
@@ -101,5 +106,12 @@ public protocol Consumer: Sendable {
 extension Consumer {
     public func commit(_ commits: [TopicPartition: Commit]) async throws(LogError) {
         try await commit(commits, outputs: [])
+    }
+
+    public func produce(
+        _ records: [Record], sealedBy seal: [Record], for sources: [TopicPartition]
+    ) async throws(LogError) -> [RecordPosition] {
+        let positions = records.isEmpty ? [] : try await produce(records, for: sources)
+        return try await positions + produce(seal, for: sources)
     }
 }

@@ -39,17 +39,21 @@ public struct Progress: Sendable, Hashable {
 
     /// The commit that says the same; nil when the exceptions need more than `Commit.maxMetadataBytes`.
     public func encoded() -> Commit? {
-        var metadata = ""
-        if !parked.isEmpty || !attempted.isEmpty {
-            metadata = Self.tag
-            if !parked.isEmpty { metadata += " p=" + Self.encode(parked, below: offset) }
-            let below = attempted.clamped(to: 0..<max(offset, 0))
-            if !below.isEmpty { metadata += " a=" + Self.encode(below, below: offset) }
-            let above = attempted.clamped(to: max(offset, 0)..<Offset.max)
-            if !above.isEmpty { metadata += " u=" + Self.encode(above, from: offset) }
-        }
-        guard metadata.utf8.count <= Commit.maxMetadataBytes else { return nil }
-        return Commit(offset: offset, metadata: metadata)
+        let note = note
+        guard note.utf8.count <= Commit.maxMetadataBytes else { return nil }
+        return Commit(offset: offset, metadata: note)
+    }
+
+    /// The exceptions as a commit's metadata has them, of whatever length; empty when there are none.
+    public var note: String {
+        if parked.isEmpty && attempted.isEmpty { return "" }
+        var note = Self.tag
+        if !parked.isEmpty { note += " p=" + Self.encode(parked, below: offset) }
+        let below = attempted.clamped(to: 0..<max(offset, 0))
+        if !below.isEmpty { note += " a=" + Self.encode(below, below: offset) }
+        let above = attempted.clamped(to: max(offset, 0)..<Offset.max)
+        if !above.isEmpty { note += " u=" + Self.encode(above, from: offset) }
+        return note
     }
 
     /// Ranges from the newest down: distance from the lower bound of the range above it (at first: from `offset`) to

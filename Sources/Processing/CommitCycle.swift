@@ -10,16 +10,40 @@ struct CommitCycle<C: Clock> where C.Duration == Duration {
     let context: RuntimeContext<C>
     let consumer: any Consumer
     let disk: SQLiteStateStore?
+    /// For state that survives its disk.
+    var journal: StateJournal?
 
     func run(_ job: CommitJob) async throws {
-        guard let disk, let state = job.state else { return try await commit(job) }
-        try await produce(job)
-        let now = context.wallTime()
-        try await context.persist(at: "state", if: Self.isPassingStateError) {
-            try await disk.write(state.writes, progress: state.applied, now: now)
-        }
+        guard let state = job.state, disk != nil else { return try await commit(job) }
+        try await flush(state, job)
         if job.progress.isEmpty { return }
         try await context.persist(at: "commit") { try await consumer.commit(job.commits) }
+    }
+
+    /// Outputs, the state's topic, the disk.
+    func flush(_ state: StateFlush, _ job: CommitJob) async throws {
+        let now = context.wallTime()
+        let survivors = context.processor.state.survivors
+        guard let journal, let flush = try await persistState({
+            try await journal.prepare(state.writes, state.applied, survivors: survivors, now: now)
+        }) else {
+            try await produce(job)
+            return try await write(.init(writes: state.writes, progress: state.applied, now: now))
+        }
+        let positions = try await produce(job, with: flush)
+        let (doubts, position) = try await persistState { try await journal.confirm(positions, flush) }
+        try await write(
+            .init(writes: flush.writes, progress: state.applied, doubts: doubts, position: position, now: now))
+    }
+
+    private func write(_ transaction: SQLiteStateStore.Transaction) async throws {
+        guard let disk else { return }
+        let outcome = try await persistState { try await disk.write(transaction) }
+        if outcome.evicted > 0 { context.observer.evicted(outcome.evicted) }
+    }
+
+    private func persistState<T>(_ body: () async throws -> T) async throws -> T {
+        try await context.persist(at: "state", if: Self.isPassingStateError, body)
     }
 
     /// Without state, one call does it all: a single transaction on SQLite.
@@ -43,6 +67,24 @@ struct CommitCycle<C: Clock> where C.Duration == Duration {
         } catch let error as LogError where Self.condemnsOutputs(error) {
             try await produceOneByOne(job)
         }
+    }
+
+    /// The outputs, and with them a flush of the state, which counts when all of them are durable.
+    private func produce(_ job: CommitJob, with flush: StateJournal.Flush) async throws -> [RecordPosition] {
+        do {
+            return try await send(job.outputRecords + flush.entries, sealedBy: flush.seal, job)
+        } catch let error as LogError where Self.condemnsOutputs(error) && !job.outputs.isEmpty {
+            try await produceOneByOne(job)
+            return try await send(flush.entries, sealedBy: flush.seal, job)
+        }
+    }
+
+    private func send(_ records: [Record], sealedBy seal: [Record], _ job: CommitJob) async throws -> [RecordPosition] {
+        let positions = try await context.persist(at: "produce") {
+            try await consumer.produce(records, sealedBy: seal, for: job.sources)
+        }
+        context.observer.produced(records.count + seal.count)
+        return positions
     }
 
     /// One output can never be written: find it, so that it does not hold up the others, and put a dead letter of its
@@ -75,9 +117,10 @@ struct CommitCycle<C: Clock> where C.Duration == Duration {
         [.recordTooLarge, .unknownTopic, .invalidTopic].contains(error.code)
     }
 
-    /// A full disk or a busy file passes, a successor does not.
-    @Sendable private static func isPassingStateError(_ error: any Error) -> Bool {
-        !(error is SQLiteStateStore.Superseded || error is CancellationError)
+    /// A full disk or a busy file passes, a successor does not, nor what the log says for good.
+    @Sendable static func isPassingStateError(_ error: any Error) -> Bool {
+        if let error = error as? LogError { return error.isRetriable }
+        return !(error is SQLiteStateStore.Superseded || error is CancellationError)
     }
 
     /// Somebody else goes on with these partitions.

@@ -5,7 +5,7 @@ import Logging
 extension Lane {
     func perform(_ run: Run<C.Instant>) async {
         var result = RunResult()
-        let batch = disk == nil ? nil : StateScope(parent: self)
+        let batch = disk == nil ? nil : StateScope(parent: self, rules: stateRules)
         if case .condemned(let failure) = run.works[0].fate {
             result.outcomes = [.done(await bury(run, failure, batch))]
         } else {
@@ -25,7 +25,7 @@ extension Lane {
                 result.outcomes.append(.behind)
                 continue
             }
-            let scope = batch.map { StateScope(parent: $0) }
+            let scope = batch.map { StateScope(parent: $0, rules: stateRules) }
             var outcome = HandlingOutcome.done
             do {
                 result.outcomes.append(.done(try await handle(work, handling(work, scope, run), &result)))

@@ -23,6 +23,8 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     let sources: [TopicPartition]
     let context: RuntimeContext<C>
     let disk: SQLiteStateStore?
+    let journal: StateJournal?
+    let stateRules: StateRules?
     let logger: Logger
     private let consumer: any Consumer
     /// Told when the lane cannot go on and nobody else can take over, either.
@@ -31,13 +33,19 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
 
     init(
         partition: Int32, machine: LaneState<C.Instant>, context: RuntimeContext<C>, consumer: any Consumer,
-        disk: SQLiteStateStore?, fail: @escaping @Sendable (any Error) -> Void
+        disk: SQLiteStateStore?, journal: StateJournal? = nil, fail: @escaping @Sendable (any Error) -> Void
     ) {
         self.partition = partition
         sources = machine.partitions.keys.sorted()
         self.context = context
         self.consumer = consumer
         self.disk = disk
+        self.journal = journal
+        stateRules = disk.map { disk in
+            StateRules(
+                survivors: context.processor.state.survivors, limits: context.processor.stateLimits,
+                wallTime: context.wallTime, isFull: { disk.isFull })
+        }
         self.fail = fail
         var logger = context.logger
         logger[metadataKey: LogKey.partition] = "\(partition)"
@@ -161,7 +169,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     }
 
     private func commit(_ job: CommitJob) async {
-        let cycle = CommitCycle(context: context, consumer: consumer, disk: disk)
+        let cycle = CommitCycle(context: context, consumer: consumer, disk: disk, journal: journal)
         do {
             try await cycle.run(job)
             for (source, progress) in job.progress {

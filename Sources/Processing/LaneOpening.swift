@@ -2,10 +2,12 @@ import EventLog
 import Logging
 
 /// Opens lanes for newly assigned partitions: where they go on, their state, and the records that come first.
-struct LaneOpening<C: Clock> where C.Duration == Duration {
+struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
     let context: RuntimeContext<C>
     let log: any Log
     let consumer: any Consumer
+    /// How far the restore of a state is; nil: over.
+    let tellRestore: @Sendable (TopicPartition, RestoreProgress?) -> Void
     let fail: @Sendable (any Error) -> Void
 
     /// One lane per partition number, and where each partition is to be read from.
@@ -15,26 +17,45 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
         let marks = try await context.persist(at: "watermarks") {
             try await log.admin.watermarks(of: Array(assignment.keys))
         }
-        var lanes: [Lane<C>] = []
-        var positions: [TopicPartition: Offset] = [:]
-        for (partition, sources) in Dictionary(grouping: assignment.keys, by: \.partition) {
-            guard Set(sources.map(\.topic)) == Set(context.processor.subscription) else {
-                throw LogError(.invalidConfiguration, "inputs are not assigned together: members must subscribe alike")
+        let numbers = Dictionary(grouping: assignment.keys, by: \.partition)
+        // Side by side: each may have a state to restore.
+        return try await withThrowingTaskGroup(of: (Lane<C>, [TopicPartition: Offset]).self) { group in
+            for (partition, sources) in numbers {
+                group.addTask { try await openLane(partition, sources, assignment, marks) }
             }
-            let disk = try await openState(partition)
-            let states = try await disk?.progress() ?? [:]
-            var machine = LaneState<C.Instant>(rules: rules)
-            for source in sources {
-                let plan = try plan(source, assignment[source] ?? nil, states[source.topic], marks[source])
-                positions[source] = plan.start
-                machine.begin(source, plan, restoring: try await exceptions(plan, of: source))
+            return try await group.reduce(into: ([], [:])) { opened, one in
+                opened.0.append(one.0)
+                opened.1.merge(one.1) { _, new in new }
             }
-            lanes.append(
-                Lane(
-                    partition: partition, machine: machine, context: context, consumer: consumer, disk: disk,
-                    fail: fail))
         }
-        return (lanes, positions)
+    }
+
+    private func openLane(
+        _ partition: Int32, _ sources: [TopicPartition], _ assignment: [TopicPartition: Commit?],
+        _ marks: [TopicPartition: Watermarks]
+    ) async throws -> (Lane<C>, [TopicPartition: Offset]) {
+        guard Set(sources.map(\.topic)) == Set(context.processor.subscription) else {
+            throw LogError(.invalidConfiguration, "inputs are not assigned together: members must subscribe alike")
+        }
+        var births: [TopicPartition: Offset] = [:]
+        for source in sources { births[source] = try birth(of: source, assignment[source] ?? nil, marks[source]) }
+        let disk = try await openState(partition)
+        let journal = try await restore(disk, partition, births.mapValues { Commit(offset: $0) }.merging(assignment.compactMapValues { $0 }.filter { sources.contains($0.key) }) { $1 })
+        let states = try await disk?.progress() ?? [:]
+        var machine = LaneState<C.Instant>(rules: rules)
+        var positions: [TopicPartition: Offset] = [:]
+        for source in sources {
+            let plan = StartPlan(
+                mode: context.processor.state, commit: (assignment[source] ?? nil).map(Progress.init),
+                birth: births[source] ?? 0, state: states[source.topic], low: marks[source]?.low ?? 0)
+            tell(source, plan)
+            positions[source] = plan.start
+            machine.begin(source, plan, restoring: try await exceptions(plan, of: source))
+        }
+        let lane = Lane(
+            partition: partition, machine: machine, context: context, consumer: consumer, disk: disk,
+            journal: journal, fail: fail)
+        return (lane, positions)
     }
 
     private var rules: LaneState<C.Instant>.Rules {
@@ -47,32 +68,39 @@ struct LaneOpening<C: Clock> where C.Duration == Duration {
     }
 
     private func openState(_ partition: Int32) async throws -> SQLiteStateStore? {
-        if context.processor.state == .none { return nil }
-        return try await .open("\(context.configuration.stateDirectory)/\(context.processor.group)/\(partition).db")
+        let processor = context.processor
+        if processor.state == .none { return nil }
+        return try await .open(
+            "\(context.configuration.stateDirectory)/\(processor.group)/\(partition).db",
+            survivors: processor.state.survivors, limits: processor.stateLimits)
     }
 
-    private func plan(
-        _ source: TopicPartition, _ commit: Commit?, _ state: Progress?, _ marks: Watermarks?
-    ) throws -> StartPlan {
+    /// Nil where nothing survives, and in a replay, whose state is its own.
+    private func restore(
+        _ disk: SQLiteStateStore?, _ partition: Int32, _ commits: [TopicPartition: Commit]
+    ) async throws -> StateJournal? {
+        guard let disk, context.processor.state.survives, context.configuration.mode == .live else { return nil }
+        let state = TopicPartition(context.processor.stateTopic, partition)
+        defer { tellRestore(state, nil) }
+        return try await StateRestore(
+            context: context, log: log, consumer: consumer, disk: disk, partition: state, commits: commits,
+            tell: { progress in tellRestore(state, progress) }
+        ).run()
+    }
+
+    /// Where a group begins that has no commit.
+    private func birth(of source: TopicPartition, _ commit: Commit?, _ marks: Watermarks?) throws -> Offset {
         guard let marks else { throw LogError(.unknownTopic, source.topic.name) }
-        let birth: Offset
         switch context.configuration.start {
-        case .latest: birth = marks.high
-        case .earliest: birth = marks.low
+        case .latest: return marks.high
+        case .earliest: return marks.low
         case .requireCommit:
-            guard commit != nil else {
-                let group = context.processor.group
-                throw LogError(
-                    .invalidConfiguration,
-                    "\(group) has no commit for \(source); say where it begins: --from beginning, --from end or --from TIME")
-            }
-            birth = 0
+            if commit != nil { return 0 }
+            let group = context.processor.group
+            throw LogError(
+                .invalidConfiguration,
+                "\(group) has no commit for \(source); say where it begins: --from beginning, --from end or --from TIME")
         }
-        let plan = StartPlan(
-            mode: context.processor.state, commit: commit.map(Progress.init), birth: birth, state: state,
-            low: marks.low)
-        tell(source, plan)
-        return plan
     }
 
     private func tell(_ source: TopicPartition, _ plan: StartPlan) {

@@ -16,6 +16,7 @@ final class PartitionGauges: Sendable {
     private struct State {
         var partitions: [TopicPartition: Gauges] = [:]
         var stateBytes: [Int32: Gauge] = [:]
+        var restores: [TopicPartition: Gauge] = [:]
     }
 
     private let group: String
@@ -55,10 +56,29 @@ final class PartitionGauges: Sendable {
     }
 
     func setStates(_ status: ProcessorStatus) {
-        let restoringCount = status.partitions.values.count { $0.restoring > 0 }
+        let rebuilt = status.partitions.values.count { $0.restoring > 0 }
+        let restoringCount = rebuilt + status.restores.count
         restoring.record(restoringCount)
         stuck.record(status.stuck.count)
-        running.record(status.partitions.count - restoringCount - status.stuck.intersection(status.partitions.keys).count)
+        running.record(status.partitions.count - rebuilt - status.stuck.intersection(status.partitions.keys).count)
+    }
+
+    /// Restores under way; a gauge goes when its restore is over.
+    func setRestores(_ restores: [TopicPartition: RestoreProgress]) {
+        state.withLock { state in
+            for (over, gauge) in state.restores where restores[over] == nil {
+                gauge.destroy()
+                state.restores[over] = nil
+            }
+            for (partition, progress) in restores {
+                let gauge =
+                    state.restores[partition]
+                    ?? ProcessorMetric.restoring.gauge(
+                        group, partition.topic.name, "\(partition.partition)", in: factory)
+                state.restores[partition] = gauge
+                gauge.record(progress.total - progress.restored)
+            }
+        }
     }
 
     /// A state is one database with its write-ahead log, `<partition>.db` and `<partition>.db-wal`.

@@ -26,6 +26,9 @@ public protocol Processor: Sendable {
     /// What the runtime keeps for `context.state`. Default `.none`.
     var state: StateMode { get }
 
+    /// Bounds of that state. Default `StateLimits()`.
+    var stateLimits: StateLimits { get }
+
     /// Whether handling acts on the outside. Default `.none`.
     var effects: EffectMode { get }
 
@@ -81,6 +84,7 @@ extension Processor {
     public var work: WorkMode { .ordered }
     public var retry: RetryPolicy { RetryPolicy() }
     public var state: StateMode { .none }
+    public var stateLimits: StateLimits { StateLimits() }
     public var effects: EffectMode { .none }
     public func outageScope(of record: StoredRecord) -> String? { nil }
     public func deadline(of record: StoredRecord) -> Timestamp? { nil }
@@ -101,6 +105,8 @@ extension Processor {
 
     public var group: String { "millrace.\(name)" }
     public var deadLetterTopic: Topic { Topic("dlq.\(group)") }
+    /// Where state that survives its disk lies; as many partitions as the inputs.
+    public var stateTopic: Topic { Topic("state.\(group)") }
 }
 
 public enum WorkMode: Sendable, Hashable {
@@ -108,13 +114,4 @@ public enum WorkMode: Sendable, Hashable {
     case ordered
     /// For handlers that wait (HTTP, a model): up to `limit` keys of a lane at once, each key in order.
     case concurrent(limit: Int)
-}
-
-public enum StateMode: Sendable, Hashable {
-    case none
-    /// State that the inputs give again: a new owner without it reads them from where the state ends, without outputs.
-    case rebuiltFromInputs
-    /// State that must not be rebuilt by handling again, because handling has effects: a new owner starts with what
-    /// its disk holds.
-    case local
 }

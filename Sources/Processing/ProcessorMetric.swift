@@ -14,7 +14,9 @@ public enum ProcessorMetric: String, MetricCatalogue {
     case lagSeconds = "processor_lag_seconds"
     case partitions = "processor_partitions"
     case restoring = "processor_restore_remaining_records"
+    case restored = "processor_restored_records_total"
     case stateBytes = "processor_state_bytes"
+    case evicted = "processor_state_evicted_entries_total"
 
     public var spec: MetricSpec {
         switch self {
@@ -50,8 +52,13 @@ public enum ProcessorMetric: String, MetricCatalogue {
             .gauge(labels: ["group", "state"], "Partitions of this instance, by state: running, restoring or stuck.")
         case .restoring:
             .gauge(
-                labels: ["group", "topic", "partition"], "Records still to be read again before the state is complete.")
+                labels: ["group", "topic", "partition"], "Records still to be read before the state is complete: of an input, or of the state's topic.")
+        case .restored:
+            .counter(labels: ["group"], "Records of the state's topic that were taken over by a new owner.")
         case .stateBytes: .gauge(.bytes, labels: ["group", "partition"], "Size of the state's files.")
+        case .evicted:
+            .counter(
+                labels: ["group"], "Entries of the state that went before their time because the state was full.")
         }
     }
 }

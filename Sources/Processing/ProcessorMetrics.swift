@@ -24,6 +24,8 @@ public final class ProcessorMetrics: ProcessorObserver {
     /// Of topics that are not among the inputs.
     private let otherTopics: ByTopic
     private let produced: Counter
+    private let restoredRecords: Counter
+    private let evictedEntries: Counter
     private let outages: [String: Counter]
     private let doneDuration: Timer
     private let failedDuration: Timer
@@ -32,6 +34,8 @@ public final class ProcessorMetrics: ProcessorObserver {
         topics = Dictionary(
             inputs.map { ($0, ByTopic($0.name, of: group, in: factory)) }, uniquingKeysWith: { first, _ in first })
         otherTopics = ByTopic("other", of: group, in: factory)
+        restoredRecords = ProcessorMetric.restored.counter(group, in: factory)
+        evictedEntries = ProcessorMetric.evicted.counter(group, in: factory)
         produced = ProcessorMetric.produced.counter(group, in: factory)
         outages = Dictionary(
             uniqueKeysWithValues: ["processor", "named"].map {
@@ -65,6 +69,9 @@ public final class ProcessorMetrics: ProcessorObserver {
     public func outage(_ scope: String, isOpen: Bool) {
         if isOpen { outages[scope]?.increment() }
     }
+
+    public func restored(_ records: Int) { restoredRecords.increment(by: records) }
+    public func evicted(_ entries: Int) { evictedEntries.increment(by: entries) }
 
     public func produced(_ records: Int) { produced.increment(by: records) }
 

@@ -21,6 +21,10 @@ public protocol ProcessorObserver: Sendable {
     func effectUnknown(_ partition: TopicPartition)
     /// Something went down or came back, as one lane sees it. `scope` is `processor` or `named`.
     func outage(_ scope: String, isOpen: Bool)
+    /// Records of the state's topic that were taken over by a new owner.
+    func restored(_ records: Int)
+    /// Entries of the state that went because it was full.
+    func evicted(_ entries: Int)
     /// A partition stands still and needs a person.
     func stuck(_ partition: TopicPartition)
     /// A partition was given up; what was told about it no longer holds.
@@ -30,6 +34,8 @@ public protocol ProcessorObserver: Sendable {
 extension ProcessorObserver {
     public func effectUnknown(_ partition: TopicPartition) {}
     public func outage(_ scope: String, isOpen: Bool) {}
+    public func restored(_ records: Int) {}
+    public func evicted(_ entries: Int) {}
 }
 
 /// Listens to nothing.

@@ -27,8 +27,6 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         /// When the group had us as a member first.
         var joined: C.Instant?
         var wasAssigned = false
-        /// Assignments that are being opened.
-        var opening = 0
         var stuck: Set<TopicPartition> = []
         var failure: (any Error)?
     }
@@ -36,6 +34,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     private let log: any Log
     private let context: RuntimeContext<C>
     private let session = Mutex(Session())
+    private let openings = Openings<C>()
 
     /// - Parameters:
     ///   - clock: for waiting: retries, limits, backoff.
@@ -61,6 +60,17 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         }) else { return }
         guard let consumer = try await join() else { return }
         session.withLock { $0.joined = context.clock.now }
+        let result: Result<Void, any Error>
+        do { result = .success(try await work(consumer, broadcasts, reader, positions)) } catch { result = .failure(error) }
+        await openings.stop()
+        if let failure = session.withLock(\.failure) { throw failure }
+        try result.get()
+    }
+
+    private func work(
+        _ consumer: any Consumer, _ broadcasts: BroadcastFollower<C>, _ reader: (any Reader)?,
+        _ positions: [TopicPartition: Offset]
+    ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let reader { group.addTask { try await broadcasts.follow(positions, reader) } }
             group.addTask { try await self.follow(consumer) }
@@ -69,7 +79,6 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
             defer { group.cancelAll() }
             try await group.next()
         }
-        if let failure = session.withLock(\.failure) { throw failure }
     }
 
     /// Tries until the log answers; nil when the process is told to stop before that.
@@ -108,11 +117,12 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         if processor.effects == .marked, processor.state == .rebuiltFromInputs {
             throw LogError(.invalidConfiguration, "\(processor.name) has effects: its state cannot be rebuilt by handling")
         }
-        for topic in processor.subscription + [processor.deadLetterTopic] where partitions[topic] == nil {
+        let state = processor.state.survives && context.configuration.mode == .live ? [processor.stateTopic] : []
+        for topic in processor.subscription + [processor.deadLetterTopic] + state where partitions[topic] == nil {
             throw LogError(.unknownTopic, topic.name)
         }
-        if Set(processor.subscription.map { partitions[$0] }).count > 1 {
-            throw LogError(.topicMismatch, "inputs of \(processor.name) differ in their number of partitions")
+        if Set((processor.subscription + state).map { partitions[$0] }).count > 1 {
+            throw LogError(.topicMismatch, "inputs and state of \(processor.name) differ in their number of partitions")
         }
         let count = processor.subscription.first.flatMap { partitions[$0] } ?? 0
         session.withLock { $0.partitions = count }
@@ -125,7 +135,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         try await withThrowingDiscardingTaskGroup { group in
             while let event = try await consumer.next() {
                 switch event {
-                case .assigned(let assignment): try await begin(assignment, consumer)
+                case .assigned(let assignment): begin(assignment, consumer)
                 case .records(let source, let records): await lane(of: source)?.receive(source, records)
                 case .revoked(let sources):
                     // Beside the loop: lanes that stay must not wait for those that go.
@@ -136,6 +146,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
                     session.withLock { $0.stuck.subtract(sources) }
                     for lane in take(sources) + leaving(sources) { lane.drop() }
                     for source in sources { context.observer.released(source) }
+                    group.addTask { for lane in await self.interrupt(sources, consumer) { lane.drop() } }
                 case .outOfRange(let source, let requested, let held):
                     await goOn(source, from: requested, held, consumer)
                 }
@@ -143,39 +154,57 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         }
     }
 
-    private func begin(_ assignment: [TopicPartition: Commit?], _ consumer: any Consumer) async throws {
-        session.withLock { session in
+    private func begin(_ assignment: [TopicPartition: Commit?], _ consumer: any Consumer) {
+        let isStopping = session.withLock { session in
             session.wasAssigned = true
-            session.opening += 1
+            return session.isStopping
         }
-        defer { session.withLock { $0.opening -= 1 } }
-        if assignment.isEmpty || session.withLock(\.isStopping) { return }
-        let opening = LaneOpening(context: context, log: log, consumer: consumer) { error in
+        if assignment.isEmpty || isStopping { return }
+        openings.begin(assignment) { await self.open($0, consumer) }
+    }
+
+    /// Nil when the partitions are not ours any more, or all ends.
+    private func open(_ assignment: [TopicPartition: Commit?], _ consumer: any Consumer) async -> [Lane<C>]? {
+        let opening = LaneOpening(context: context, log: log, consumer: consumer, tellRestore: openings.note) { error in
             self.fail(error, consumer)
         }
-        let (lanes, positions) = try await opening.open(assignment)
-        // Opening took time: whoever stops meanwhile has not seen these lanes.
-        let replaced: [Lane<C>]? = session.withLock { session in
-            if session.isStopping { return nil }
-            let replaced = lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
-            tellPartitions(session)
-            return replaced
-        }
-        guard let replaced else { return }
-        for lane in replaced { lane.drop() }
-        // First what was parked: it is older than anything the consumer will bring.
-        for lane in lanes { lane.begin() }
         do {
+            let (lanes, positions) = try await opening.open(assignment)
+            // Opening took time: whoever stops meanwhile has not seen these lanes.
+            let replaced: [Lane<C>]? = session.withLock { session in
+                if session.isStopping || Task.isCancelled { return nil }
+                let replaced = lanes.compactMap { session.lanes.updateValue($0, forKey: $0.partition) }
+                tellPartitions(session)
+                return replaced
+            }
+            guard let replaced else { return nil }
+            for lane in replaced { lane.drop() }
+            // First what was parked: it is older than anything the consumer will bring.
+            for lane in lanes { lane.begin() }
             try await consumer.start(at: positions)
+            return lanes
         } catch {
+            for lane in take(Array(assignment.keys)) { lane.drop() }
             // Not ours any more, or we are leaving: the next event says so.
-            guard error.code == .fenced || error.code == .closed else { throw error }
-            for lane in take(Array(positions.keys)) { lane.drop() }
+            let isLeaving = Task.isCancelled || (error as? LogError)?.code == .closed
+            if !isLeaving, !CommitCycle<C>.meansOthersOwn(error) { fail(error, consumer) }
+            return nil
         }
+    }
+
+    /// Nobody opens these partitions from here on. Answers lanes that were made in the last moment.
+    private func interrupt(_ sources: [TopicPartition], _ consumer: any Consumer) async -> [Lane<C>] {
+        let (lanes, rest) = await openings.interrupt(sources)
+        session.withLock { session in
+            for lane in lanes where session.lanes[lane.partition] === lane { session.lanes[lane.partition] = nil }
+        }
+        begin(rest, consumer)
+        return lanes
     }
 
     private func giveUp(_ lanes: [Lane<C>], _ sources: [TopicPartition], _ consumer: any Consumer) async {
         await drain(lanes)
+        await drain(interrupt(sources, consumer))
         session.withLock { session in
             session.leaving.removeAll { lane in lanes.contains { $0 === lane } }
             session.stuck.subtract(sources)
@@ -215,8 +244,11 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     private func leaveWhenAsked(_ consumer: any Consumer) async {
         do {
             try await gracefulShutdown()
-            await drain(takeAll())
+            let lanes = takeAll()
+            await openings.stop()
+            await drain(lanes)
         } catch {
+            openings.cancel()
             for lane in takeAll() { lane.drop() }
         }
         await consumer.close()
@@ -232,8 +264,10 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     private func fail(_ error: any Error, _ consumer: any Consumer) {
         let lanes = session.withLock { session in
             session.failure = session.failure ?? error
+            session.isStopping = true
             return Array(session.lanes.values)
         }
+        openings.cancel()
         for lane in lanes { lane.drop() }
         Task { await consumer.close() }
     }
@@ -287,10 +321,11 @@ extension ProcessorRuntime: ProcessorStatusSource {
         let patience = context.configuration.sessionTimeout + context.configuration.sessionTimeout
         let lanes = session.withLock { session in
             status.isMember = session.wasAssigned || session.joined.map { $0.duration(to: now) > patience } ?? false
-            status.isOpening = session.opening > 0
             status.stuck = session.stuck
             return Array(session.lanes.values)
         }
+        status.isOpening = !openings.isEmpty
+        status.restores = openings.restores
         for lane in lanes { status.partitions.merge(lane.standings) { _, new in new } }
         return status
     }

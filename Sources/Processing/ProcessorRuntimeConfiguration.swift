@@ -10,6 +10,15 @@ public struct ProcessorRuntimeConfiguration: Sendable {
         case latest
     }
 
+    /// What the runtime works for.
+    public enum Mode: Sendable, Hashable {
+        /// Its group.
+        case live
+        /// A replay: it knows no state but its own, and effects do not begin unless asked for.
+        case replay(effects: Bool)
+    }
+
+    public var mode = Mode.live
     public var start: Start
     /// State lies in `<stateDirectory>/<group>/<partition>.db`.
     public var stateDirectory: String

@@ -27,6 +27,8 @@ public struct ProcessorStatus: Sendable {
     public var isMember = false
     /// New partitions are being opened.
     public var isOpening = false
+    /// State topics' partitions that are being restored before their lanes begin.
+    public var restores: [TopicPartition: RestoreProgress] = [:]
     /// Partitions that stand still and need a person.
     public var stuck: Set<TopicPartition> = []
     /// Partitions that are being worked on.

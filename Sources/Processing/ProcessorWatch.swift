@@ -114,6 +114,7 @@ public final class ProcessorWatch<C: Clock>: Service where C.Duration == Duratio
                 age: oldest.map { max(.zero, now - $0) } ?? .zero)
         }
         gauges.setStates(status)
+        gauges.setRestores(status.restores)
         if let stateFolder { gauges.setStateSizes(in: stateFolder, of: Set(status.partitions.keys.map(\.partition))) }
     }
 }

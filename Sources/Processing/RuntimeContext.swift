@@ -48,6 +48,7 @@ enum LogKey {
     static let partition = "log.partition"
     static let offset = "log.offset"
     static let count = "records.count"
+    static let total = "records.total"
     static let step = "processing.step"
     static let attempt = "processing.attempt"
     static let error = "error"

@@ -9,7 +9,7 @@ import EventLog
 /// |---|---|---|
 /// | none | what the group has not finished | – |
 /// | rebuilt | what the state does not contain (no state: all that is held) | what the group has finished |
-/// | local | what neither has | – |
+/// | local, surviving | what neither has | – |
 struct StartPlan: Sendable, Equatable {
     /// The first record to read live.
     let start: Offset
@@ -37,7 +37,7 @@ struct StartPlan: Sendable, Equatable {
         case .rebuiltFromInputs:
             (wanted, exceptions) = state.map { ($0.offset, $0.parked) } ?? (low, OffsetSet())
             silent = group
-        case .local:
+        case .local, .surviving:
             let state = state ?? Progress(offset: 0)
             wanted = max(group.offset, state.offset)
             // Above an offset nothing is finished, so an exception of one side counts unless the other has finished it.

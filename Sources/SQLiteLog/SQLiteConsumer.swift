@@ -177,6 +177,12 @@ final class SQLiteConsumer: Consumer {
         try await write(records, for: sources) { _, _ in }
     }
 
+    func produce(
+        _ records: [Record], sealedBy seal: [Record], for sources: [TopicPartition]
+    ) async throws(LogError) -> [RecordPosition] {
+        try await produce(records + seal, for: sources)
+    }
+
     /// Appends records in a transaction that first checks that the partitions are ours, then does `more`.
     @discardableResult
     private func write(

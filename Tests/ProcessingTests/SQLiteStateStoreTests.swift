@@ -10,8 +10,8 @@ import Testing
             do {
                 let store = try await SQLiteStateStore.open(folder + "/deep/0.db")
                 let writes: StateWrites = ["a": StateEntry(value: [0, 255]), "b": StateEntry(value: [])]
-                try await store.write(writes, progress: progress, now: Timestamp(seconds: 0))
-                try await store.write(["b": StateEntry(value: nil)], progress: [:], now: Timestamp(seconds: 0))
+                try await store.write(.init(writes: writes, progress: progress, now: Timestamp(seconds: 0)))
+                try await store.write(.init(writes: ["b": StateEntry(value: nil)], now: Timestamp(seconds: 0)))
             }
             let store = try await SQLiteStateStore.open(folder + "/deep/0.db")
             #expect(try await store.value("a") == [0, 255])
@@ -27,9 +27,9 @@ import Testing
                 "old": StateEntry(value: [1], expires: Timestamp(seconds: 10)),
                 "young": StateEntry(value: [1], expires: Timestamp(seconds: 20)), "eternal": StateEntry(value: [1]),
             ]
-            try await store.write(writes, progress: [:], now: Timestamp(seconds: 9))
+            try await store.write(.init(writes: writes, now: Timestamp(seconds: 9)))
             #expect(try await store.value("old") == [1])
-            try await store.write([:], progress: [:], now: Timestamp(seconds: 10))
+            try await store.write(.init(now: Timestamp(seconds: 10)))
             #expect(try await store.value("old") == nil)
             #expect(try await store.value("young") == [1])
             #expect(try await store.value("eternal") == [1])
@@ -42,11 +42,13 @@ import Testing
             let owner = try await SQLiteStateStore.open(folder + "/0.db")
             await #expect(throws: SQLiteStateStore.Superseded.self) {
                 try await former.write(
-                    ["a": StateEntry(value: [1])], progress: ["t": Progress(offset: 5)], now: Timestamp(seconds: 0))
+                    .init(
+                        writes: ["a": StateEntry(value: [1])], progress: ["t": Progress(offset: 5)],
+                        now: Timestamp(seconds: 0)))
             }
             #expect(try await owner.value("a") == nil)
             #expect(try await owner.progress().isEmpty)
-            try await owner.write(["a": StateEntry(value: [2])], progress: [:], now: Timestamp(seconds: 0))
+            try await owner.write(.init(writes: ["a": StateEntry(value: [2])], now: Timestamp(seconds: 0)))
             #expect(try await owner.value("a") == [2])
         }
     }
@@ -54,7 +56,7 @@ import Testing
     @Test func aScopeCountsOnlyWhenItIsTaken() async throws {
         let outer = StateScope(parent: NoState())
         let inner = StateScope(parent: outer)
-        inner.set("a", to: [1], expires: nil)
+        try await inner.set("a", to: [1], expires: nil)
         #expect(try await inner.value("a") == [1])
         #expect(try await outer.value("a") == nil)
         outer.merge(inner.take())

@@ -23,7 +23,7 @@ import Testing
     }
 
     /// For each record: handled if and only if the mode wants it, silently if and only if the group has finished it.
-    @Test(arguments: 0..<200 as Range<UInt64>, [StateMode.none, .rebuiltFromInputs, .local])
+    @Test(arguments: 0..<200 as Range<UInt64>, [StateMode.none, .rebuiltFromInputs, .local, .surviving(.all)])
     func everyRecordIsHandledAsItsModeWants(seed: UInt64, mode: StateMode) {
         var random = SeededGenerator(seed: seed)
         func progress() -> Progress {
@@ -39,7 +39,7 @@ import Testing
                 switch mode {
                 case .none: !group.hasFinished(offset)
                 case .rebuiltFromInputs: !state.hasFinished(offset)
-                case .local: !group.hasFinished(offset) && !state.hasFinished(offset)
+                case .local, .surviving: !group.hasFinished(offset) && !state.hasFinished(offset)
                 }
             #expect(isHandled == wanted, "seed \(seed), offset \(offset)")
             let isSilent = plan.silent?.hasFinished(offset) ?? false

@@ -41,6 +41,7 @@ struct TestProcessor: Processor {
     var work = WorkMode.ordered
     var retry = RetryPolicy(base: .milliseconds(10), cap: .milliseconds(50))
     var state = StateMode.none
+    var stateLimits = StateLimits()
     var effects = EffectMode.none
     var sideInputs: [Topic] = []
     var broadcastInputs: [BroadcastInput] = []
@@ -136,6 +137,7 @@ struct World: Sendable {
     let log: SQLiteLog
     let folder: String
     static let group = "millrace.test"
+    static let state: Topic = "state.millrace.test"
     static let letters: Topic = "dlq.millrace.test"
     static let start = Timestamp(seconds: 1_700_000_000)
 
@@ -147,6 +149,7 @@ struct World: Sendable {
                 topics.map {
                     TopicSpec($0, partitions: partitions, retention: .delete(days: 1), maxRecordBytes: 10_000)
                 })
+            try await world.log.admin.createTopics([TopicSpec(state, partitions: partitions, retention: .compact)])
             var births: [TopicPartition: Commit] = [:]
             for topic in topics { for n in 0..<partitions { births[TopicPartition(topic, n)] = Commit(offset: 0) } }
             try await world.log.admin.setCommits(births, of: group)

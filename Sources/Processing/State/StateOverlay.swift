@@ -35,17 +35,23 @@ struct StateOverlay: Sendable {
 /// The state as one handler sees it: its own writes, then its parent's. What it wrote counts only when it is taken.
 final class StateScope: StateStore {
     private let parent: any StateStore
+    private let rules: StateRules?
     private let writes = Mutex<StateWrites>([:])
 
-    init(parent: any StateStore) { self.parent = parent }
+    init(parent: any StateStore, rules: StateRules? = nil) {
+        self.parent = parent
+        self.rules = rules
+    }
 
     func value(_ key: String) async throws -> [UInt8]? {
         if let own = writes.withLock({ $0[key] }) { return own.value }
         return try await parent.value(key)
     }
 
-    func set(_ key: String, to value: [UInt8]?, expires: Timestamp?) {
-        writes.withLock { $0[key] = StateEntry(value: value, expires: expires) }
+    func set(_ key: String, to value: [UInt8]?, expires: Timestamp?) async throws {
+        var entry = StateEntry(value: value, expires: expires)
+        if let rules { entry = try await rules.admit(key, entry) { try await self.value(key) != nil } }
+        writes.withLock { [entry] in $0[key] = entry }
     }
 
     func take() -> StateWrites { writes.withLock { $0 } }

@@ -1,0 +1,97 @@
+import EventLog
+import Logging
+
+/// Writes the surviving state of one lane to its topic: claimed once, then flush by flush, each before the disk has it.
+///
+/// Where every record of ours came to lie is known, so a gap between them shows that somebody else wrote: a former owner
+/// that does not know it yet, whose keys are written again, or a successor, then nothing of ours counts any more.
+actor StateJournal {
+    /// What a flush writes to the log, the entries before the seal.
+    struct Flush: Sendable {
+        var entries: [Record]
+        var seal: [Record]
+        /// With what expired or was doubted beside the handlers' writes.
+        var writes: StateWrites
+    }
+
+    /// Bound on repairs and removals that one flush carries along.
+    static let extras = 500
+
+    private let log: any Log
+    private let disk: SQLiteStateStore
+    let partition: TopicPartition
+    private let epoch: Int64
+    private var history: StateHistory
+    private var flush: Int64 = 0
+    private var mayDoubt = true
+    /// What was found in gaps and not told yet: a reading that failed goes on where it was.
+    private var found = StateHistory.Changes()
+
+    /// - Parameter history: right behind our claim.
+    init(log: any Log, disk: SQLiteStateStore, partition: TopicPartition, history: StateHistory) {
+        self.log = log
+        self.disk = disk
+        self.partition = partition
+        self.history = history
+        epoch = history.position.epoch
+    }
+
+    /// Makes a flush of these writes; nil when the topic need not hear of them. The flush before it was confirmed, or this
+    /// one repeats it.
+    func prepare(
+        _ writes: StateWrites, _ progress: [Topic: Progress], survivors: StateKeys, now: Timestamp
+    ) async throws -> Flush? {
+        var all = try await disk.expired(before: now, limit: Self.extras)
+        var isSettled = true
+        if mayDoubt {
+            let doubted = try await disk.doubted(limit: Self.extras)
+            isSettled = doubted.count < Self.extras
+            all.merge(doubted) { _, believed in believed }
+        }
+        all.merge(writes) { _, new in new }
+        let isNews = mayDoubt || all.keys.contains { survivors.contains($0) }
+        if !isNews { return nil }
+        let entries = all.filter { survivors.contains($0.key) }.map { key, entry in
+            StateRecord.entry(key: key, entry, epoch: epoch, flush: flush).record(in: partition)
+        }
+        var seal = [StateRecord.seal(progress, epoch: epoch, flush: flush).record(in: partition)]
+        if isSettled {
+            seal += history.claims.filter { $0 < epoch }.map { StateRecord.withdrawnClaim($0, in: partition) }
+        }
+        return Flush(entries: entries, seal: seal, writes: all)
+    }
+
+    /// The flush is on the log, there. Answers what to note with its writes on the disk; throws when it does not count.
+    func confirm(_ positions: [RecordPosition], _ flush: Flush) async throws -> (doubts: Set<String>, position: StateHistory.Position) {
+        let offsets = positions.lazy.filter { $0.partition == self.partition }.map(\.offset)
+        let (first, last) = (offsets.min() ?? history.position.next, offsets.max() ?? history.position.next - 1)
+        if first == history.position.next, last - first + 1 == Offset(flush.entries.count + flush.seal.count) {
+            history.skip(to: last + 1)
+        } else {
+            try await read(through: last)
+            if history.position.epoch > epoch { throw SQLiteStateStore.Superseded() }
+        }
+        if flush.seal.count > 1 { history.forgetClaims(before: epoch) }
+        // A page of them may be left; the disk knows.
+        mayDoubt = !found.doubts.isEmpty || (mayDoubt && flush.entries.count >= Self.extras)
+        self.flush += 1
+        defer { found = StateHistory.Changes() }
+        return (found.doubts, history.position)
+    }
+
+    private func read(through last: Offset) async throws {
+        let reader = try await log.reader()
+        do {
+            while history.position.next <= last {
+                let records = try await reader.read(
+                    partition, from: history.position.next, maxRecords: Self.extras, waitingUpTo: .seconds(5))
+                if records.isEmpty { throw LogError(.unavailable, "records of \(partition) cannot be read back") }
+                for record in records where record.offset <= last { history.take(record, &found) }
+            }
+            await reader.close()
+        } catch {
+            await reader.close()
+            throw error
+        }
+    }
+}
