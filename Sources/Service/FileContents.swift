@@ -7,6 +7,8 @@ import Foundation
 public struct FileContents: Sendable, Equatable {
     /// By path; nil for one that could not be read.
     private var contents: [String: Data?] = [:]
+    /// By path: what a directory holds; nil for one that could not be listed.
+    private var listings: [String: [String]?] = [:]
 
     public init() {}
 
@@ -19,10 +21,20 @@ public struct FileContents: Sendable, Equatable {
         return data
     }
 
+    /// The names in a directory, sorted. Blocks.
+    @discardableResult
+    public mutating func list(_ path: String) -> [String]? {
+        if let known = listings[path] { return known }
+        let names = try? FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        listings[path] = .some(names)
+        return names
+    }
+
     /// The same files as they are now. Blocks.
     func readAgain() -> FileContents {
         var now = FileContents()
         for path in contents.keys { now.read(path) }
+        for path in listings.keys { now.list(path) }
         return now
     }
 }

@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import Processing
 import ServiceLifecycle
+import Synchronization
 import Telemetry
 import WhatsApp
 
@@ -15,11 +16,21 @@ public struct Host: Sendable {
     public let log: any Log
     /// What `/readyz` says: add what must hold for this program to be of use.
     public let health: Health
+    private let companions = Companions()
     /// True in a replay: what the processor does to the outside, beside its records, must not happen.
     public internal(set) var withholdsEffects = false
 
+    /// Runs a service of the processor's own beside its runtime; it is stopped after it.
+    public func runAlongside(_ service: any Service) { companions.services.withLock { $0.append(service) } }
+    var alongside: [any Service] { companions.services.withLock { $0 } }
+
     /// The channels of `MILLRACE_CHANNELS`; throws when the setting is missing or the file is wrong.
     public func channels() throws -> Channels { try Channels.load(environment: environment) }
+}
+
+/// Shared by the copies of one `Host`.
+private final class Companions: Sendable {
+    let services = Mutex<[any Service]>([])
 }
 
 /// The way every Millrace program starts and ends: settings, logging, the log, services, signals, exit code.

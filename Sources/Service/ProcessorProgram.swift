@@ -30,7 +30,7 @@ struct ProcessorProgram: ParsableCommand {
 
         func services(for processor: any Processor, _ host: Host) async throws -> [any Service] {
             if let from { try await Provisioning.bear(processor, from: from, host.log, host.settings.topics) }
-            return MillraceService.runtime(processor, on: host)
+            return host.alongside + MillraceService.runtime(processor, on: host)
         }
     }
 

@@ -3,27 +3,18 @@ import HTTPTesting
 import Testing
 
 @Suite struct APIKeyTests {
-    @Test func replacedKeysCountAtOnceAndAreNamed() {
-        let ring = APIKeyRing(["a": APIKey("1"), "b": APIKey("2")])
-        #expect(ring.key(channel: "c") == nil)
-        #expect(ring.replace(["a": APIKey("1"), "b": APIKey("3"), "c": APIKey("4")]) == ["b", "c"])
-        #expect(ring.key(channel: "c") != nil)
-        #expect(ring.replace(["a": APIKey("1")]).isEmpty)
-        #expect(ring.key(channel: "b") == nil)
-    }
-
     @Test func directoryHoldsOneKeyForEachChannel() throws {
         let files = ["main": " secret-1\n", "shop": "secret-2", "..data": "x", ".hidden": ""]
-        let keys = try APIKeyRing.keys(named: Array(files.keys)) { files[$0].map { Array($0.utf8) } }
+        let keys = try APIKey.keys(named: Array(files.keys)) { files[$0].map { Array($0.utf8) } }
         #expect(Set(keys.keys) == ["main", "shop"])
     }
 
     @Test(arguments: ["", "  \n", "two keys", "kéy", "a\u{1}b"]) func fileWithoutOneKeyIsNamedAndNotQuoted(text: String) {
         let error = #expect(throws: APIKeyError.self) {
-            _ = try APIKeyRing.keys(named: ["main"]) { _ in Array(text.utf8) }
+            _ = try APIKey.keys(named: ["main"]) { _ in Array(text.utf8) }
         }
         #expect(error?.description == "the API key file \"main\" does not hold one key")
-        #expect(throws: APIKeyError.self) { _ = try APIKeyRing.keys(named: ["main"]) { _ in nil } }
+        #expect(throws: APIKeyError.self) { _ = try APIKey.keys(named: ["main"]) { _ in nil } }
     }
 
     @Test func keyShowsItselfToNobody() {

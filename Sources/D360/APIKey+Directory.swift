@@ -1,30 +1,6 @@
-import Synchronization
-
-/// Where a channel's `D360-API-KEY` comes from. Asked for every send, so that a key that was changed counts at once.
-public protocol APIKeys: Sendable {
-    /// Nil for a channel that has none.
-    func key(channel: String) -> APIKey?
-}
-
-/// Keys that can be replaced while requests are under way: whoever watches the files hands in what they say now.
-public final class APIKeyRing: APIKeys {
-    private let keys: Mutex<[String: APIKey]>
-
-    public init(_ keys: [String: APIKey] = [:]) { self.keys = Mutex(keys) }
-
-    public func key(channel: String) -> APIKey? { keys.withLock { $0[channel] } }
-
-    /// Replaces all keys. Returns the channels whose key is another one now, e.g. to end the hold of a number whose
-    /// old key was refused.
-    @discardableResult
-    public func replace(_ new: [String: APIKey]) -> Set<String> {
-        keys.withLock { keys in
-            defer { keys = new }
-            return Set(new.filter { keys[$0.key]?.value != $0.value.value }.keys)
-        }
-    }
-
-    /// The keys of a directory with one file for each channel, named like it; as mounted secrets come. Blocks.
+extension APIKey {
+    /// The keys of a directory with one file for each channel, named like it; as mounted secrets come. Blocks as `read`
+    /// does.
     ///
     /// Names that begin with a dot are not channels: Kubernetes keeps its own links under such names. White space around
     /// a key is not part of it; a file without a key, or one that cannot be read, throws its name and nothing else.
