@@ -51,7 +51,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 /// `millrace processor new <name>` adds a line of its own here.
 let processors: [[Target]] = [
     processor("auto-responder", [yaml], resources: [.embedInCode("rules.yaml")]),
-    processor("outbound-sender", ["D360", "SendLimits"], testsUse: ["D360", "SendLimits", "HTTPTesting", "SQLiteLog"]),
+    processor("outbound-sender", ["D360", "SendLimits", "Telemetry", lifecycle, metrics], testsUse: ["D360", "SendLimits", "HTTPTesting", "SQLiteLog", "EventLogTesting"]),
     processor("status-tracker"),
     processor("analytics"),
 ]
@@ -147,7 +147,7 @@ let package = Package(
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
         tests("D360Tests", ["D360", "HTTPTesting", "WhatsApp", "EventLog"]),
         tests("SendLimitsTests", ["SendLimits", "WhatsApp", "EventLog", "EventLogTesting"]),
-        tests("TelemetryTests", ["Telemetry", "Ingress", "Spill", "Commands", "Processing", "Service", metrics, yaml]),
+        tests("TelemetryTests", ["Telemetry", "Ingress", "Spill", "Commands", "Processing", "Service", "outbound-sender", metrics, yaml]),
         tests(
             "IngressTests",
             [

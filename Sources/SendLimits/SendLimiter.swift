@@ -21,6 +21,8 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
     }
 
     private let shell: Mutex<Shell>
+    /// How long a paused template rests before it is tried again.
+    let templateHold: Duration
     private let clock: C
     private let origin: C.Instant
     /// A timer that stands is good enough for what is due this little earlier.
@@ -32,6 +34,7 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
     ) {
         self.clock = clock
         origin = clock.now
+        templateHold = configuration.templateHold
         shell = Mutex(Shell(state: SendLimiterState(configuration, wallAtStart: wall)))
     }
 

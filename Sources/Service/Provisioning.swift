@@ -8,7 +8,10 @@ public enum Provisioning {
     public static func builtInInputs(_ topics: Topics) -> [(processor: String, inputs: [Topic])] {
         [
             ("auto-responder", [topics.messages]),
-            ("outbound-sender", [topics.outbound, topics.outboundBulk, topics.statuses, topics.messages]),
+            (
+                "outbound-sender",
+                [topics.outbound, topics.outboundBulk, topics.statuses, topics.messages, topics.other, topics.consent]
+            ),
             ("status-tracker", [topics.outbound, topics.outboundBulk, topics.outboundResults, topics.statuses]),
             ("analytics", [topics.messages, topics.outboundResults, topics.statuses]),
         ]

@@ -70,6 +70,8 @@ public struct ConsentWords: Sendable, Hashable {
         self.resume = Set(resume.map(Self.folded)).subtracting([""])
     }
 
+    public var isEmpty: Bool { stop.isEmpty && resume.isEmpty }
+
     /// True for stop, false for resume, nil for any other text. A word in both lists stops.
     public func meaning(of text: String) -> Bool? {
         // Longer than any word that somebody would configure; a text of 64 KiB is not folded for it.

@@ -8,6 +8,8 @@ public enum EventType: String, Sendable, Hashable, CaseIterable {
     case otherReceived = "io.360dialog.whatsapp.other.received.v1"
     case outboundRequested = "io.360dialog.whatsapp.outbound.requested.v1"
     case outboundResulted = "io.360dialog.whatsapp.outbound.resulted.v1"
+    case consentChanged = "io.360dialog.whatsapp.consent.changed.v1"
+    case sendLimitLearned = "io.360dialog.whatsapp.send-limit.learned.v1"
     case messageStateChanged = "io.360dialog.whatsapp.message-state.changed.v1"
     case analyticsUpdated = "io.360dialog.whatsapp.analytics.updated.v1"
 }

@@ -11,6 +11,8 @@ import EventLog
 /// | commandKeys | command id | 2 days |
 /// | outboundResults | conversation | 14 days |
 /// | messageState | message id | newest of each key |
+/// | consent | conversation | newest of each key |
+/// | sendLimits | number, account or template | newest of each key |
 /// | analytics | number, window, source partition | newest of each key, 90 days |
 /// | `state.<group>` | the processor's key | newest of each key |
 /// | `dlq.<group>` | the original key | 30 days |
@@ -43,6 +45,10 @@ public struct Topics: Sendable, Hashable {
     public let outboundResults: Topic
     /// The latest state of each message we sent.
     public let messageState: Topic
+    /// Who wants no marketing messages, per conversation: `Consent`.
+    public let consent: Topic
+    /// What senders tell each other: limits learned, templates paused.
+    public let sendLimits: Topic
     /// Window aggregates.
     public let analytics: Topic
 
@@ -61,6 +67,8 @@ public struct Topics: Sendable, Hashable {
         commandKeys = topic("command-keys")
         outboundResults = topic("outbound-results")
         messageState = topic("message-state")
+        consent = topic("consent")
+        sendLimits = topic("send-limits")
         analytics = topic("analytics")
     }
 
@@ -99,6 +107,8 @@ public struct Topics: Sendable, Hashable {
             spec(commandKeys, .delete(days: Self.commandKeyRetentionDays)),
             spec(outboundResults, .delete(days: 14)),
             spec(messageState, .compact),
+            spec(consent, .compact),
+            spec(sendLimits, .compact),
             spec(analytics, .compactAndDelete(days: 90)),
             Self.controlSpec,
         ]

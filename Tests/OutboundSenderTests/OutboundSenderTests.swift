@@ -21,7 +21,8 @@ import WhatsApp
     @Test func readsBothKindsOfCommands() {
         let processor = Sample.processor(ScriptedSender([]))
         #expect(Set(processor.inputs) == [Sample.topics.outbound, Sample.topics.outboundBulk])
-        #expect(Set(processor.sideInputs) == [Sample.topics.statuses, Sample.topics.messages])
+        let topics = Sample.topics
+        #expect(Set(processor.sideInputs) == [topics.statuses, topics.messages, topics.other, topics.consent])
         #expect(processor.effects == .marked)
         #expect(processor.group == "millrace.outbound-sender")
     }
@@ -288,7 +289,9 @@ import WhatsApp
         let sender = ScriptedSender([.rejected(stopped), .accepted(try Sample.receipt())])
         let tester = ProcessorTester(Sample.processor(sender))
         let queued = try ["c1", "c2"].map { Sample.record(try Sample.command($0, purpose: .marketing)) }
-        let results = try Sample.results(try await tester.feed(queued, at: Sample.now))
+        let outputs = try await tester.feed(queued, at: Sample.now)
+        #expect(outputs.map(\.topic).contains(Sample.topics.consent), "readers are told")
+        let results = try Sample.results(outputs.filter { $0.topic != Sample.topics.consent })
         #expect(results.map(\.outcome) == [.rejected, .rejected])
         #expect(results.map(\.error?.errorClass) == ["suppressed", "suppressed"])
         #expect(results.map(\.error?.code) == [131050, nil])

@@ -55,15 +55,17 @@ enum Sample {
     /// A processor that owns all partitions and may send fast.
     static func processor(
         _ sender: any CommandSender, hosting: Hosting = .cloud, baseURL: String = "http://127.0.0.1:9",
-        archive: any CommandArchive = MemoryArchive(), unknown: UnknownPolicy? = nil
+        archive: any CommandArchive = MemoryArchive(), unknown: UnknownPolicy? = nil,
+        limiter: SendLimiter<ContinuousClock>? = nil, metrics: SenderMetrics = SenderMetrics()
     ) -> OutboundSenderProcessor {
         let endpoint = ChannelEndpoint(baseURL: baseURL, hosting: hosting, apiKey: APIKey("k"))
         let identity = ChannelIdentity(name: "shop", hosting: hosting, phoneNumberID: "700")
         let processor = OutboundSenderProcessor(
             topics: topics, sender: sender, channels: ChannelDirectory([SendingChannel(identity, endpoint, unknown: unknown)]),
-            limiter: SendLimiter(
-                SendLimitsConfiguration(defaultRate: 100_000, maxWait: .seconds(30)), clock: ContinuousClock()),
-            archive: archive)
+            limiter: limiter
+                ?? SendLimiter(
+                    SendLimitsConfiguration(defaultRate: 100_000, maxWait: .seconds(30)), clock: ContinuousClock()),
+            archive: archive, words: ConsentWords(stop: ["stop"], resume: ["start"]), metrics: metrics)
         processor.partitionsChanged([0], of: 1)
         return processor
     }
@@ -120,6 +122,13 @@ final class SenderScene: Sendable {
         self.state = state
         processor = Sample.processor(sender, hosting: hosting, archive: archive, unknown: unknown)
         if state.now < Sample.now { state.now = Sample.now }
+    }
+
+    init(_ processor: OutboundSenderProcessor) {
+        self.processor = processor
+        archive = MemoryArchive()
+        state = MemoryState()
+        state.now = Sample.now
     }
 
     var now: Timestamp { state.now }

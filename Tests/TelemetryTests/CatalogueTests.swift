@@ -7,12 +7,13 @@ import Spill
 import Telemetry
 import Testing
 import Yams
+import outbound_sender
 
 /// Every metric there is.
 enum Catalogue {
     static let metrics: [(name: String, spec: MetricSpec)] =
         all(IngressMetric.self) + all(SpillMetric.self) + all(CommandsMetric.self) + all(ProcessorMetric.self)
-        + all(ServiceMetric.self) + all(PrometheusRegistry.Metric.self)
+        + all(SenderMetric.self) + all(ServiceMetric.self) + all(PrometheusRegistry.Metric.self)
 
     private static func all<Metric: MetricCatalogue>(_: Metric.Type) -> [(name: String, spec: MetricSpec)] {
         Metric.allCases.map { ($0.rawValue, $0.spec) }
@@ -55,7 +56,7 @@ private func file(_ path: String) throws -> String {
     @Test func labelsNameNothingThatIsPersonalOrUnbounded() {
         let allowed: Set = [
             "kind", "reason", "http_response_status_code", "messaging_operation_name", "error_type", "group", "topic",
-            "partition", "outcome", "state", "metric",
+            "partition", "outcome", "state", "metric", "number",
         ]
         for (name, spec) in Catalogue.metrics { #expect(allowed.isSuperset(of: spec.labels), "\(name)") }
     }

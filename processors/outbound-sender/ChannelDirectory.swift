@@ -7,12 +7,17 @@ final class ChannelDirectory: Sendable {
     private struct Content {
         var byNumber: [String: SendingChannel] = [:]
         var byName: [String: SendingChannel] = [:]
+        /// Numbers by the digits that people know them by.
+        var byDisplay: [String: String] = [:]
         /// Channels that are configured without a number: they send for whatever number their webhooks name.
         var open: Set<String> = []
 
         init(_ channels: [SendingChannel]) {
             for channel in channels {
                 byName[channel.identity.name] = channel
+                if let display = channel.identity.displayPhoneNumber.flatMap(ConversationKey.user) {
+                    byDisplay[display] = channel.identity.business
+                }
                 if let number = channel.identity.phoneNumberID {
                     byNumber[number] = channel
                 } else {
@@ -36,6 +41,9 @@ final class ChannelDirectory: Sendable {
                 .map(\.identity.business)
         }
     }
+
+    /// The `phone_number_id` of a number that an event names by its digits.
+    func number(displayedAs digits: String) -> String? { content.withLock { $0.byDisplay[digits] } }
 
     /// The number's own channel: one webhook name can serve several numbers, so the number goes first. The name counts
     /// for a command that names no number, and for a channel that is bound to none; never for another number's channel,

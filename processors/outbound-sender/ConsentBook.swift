@@ -4,8 +4,9 @@ import WhatsApp
 
 /// What persons want of marketing messages, kept in the processor's state without an end.
 ///
-/// A person may be known by several conversation keys (a phone number's, a business-scoped id's). What one event says
-/// under one of them holds for all that any event has named together with it.
+/// A person may be known by several conversation keys (a phone number's, a business-scoped id's), which lie in different
+/// partitions. What is learned under one of them goes to the others over the consent topic, whose newest record of a key
+/// is what this book holds.
 struct ConsentBook {
     private let state: any StateStore
 
@@ -16,14 +17,19 @@ struct ConsentBook {
         try await consent(conversationKey)?.isStopped ?? false
     }
 
-    func apply(_ change: ConsentChange) async throws {
-        var keys = change.conversationKeys
-        for key in change.conversationKeys { keys.formUnion(try await consent(key)?.aliases ?? []) }
-        for key in keys {
-            var consent = change.consent(for: key)
-            if let known = try await self.consent(key) { consent.merge(known) }
-            try await state.set(name(key), to: consent.encoded(), expires: nil)
+    /// Takes over what is said of a key of this partition. Answers what must be told, by key: to the other names of the
+    /// person when it was news, and under its own key when the book knew better.
+    func merge(_ told: Consent, of key: String) async throws -> [String: Consent] {
+        var merged = told
+        let known = try await consent(key)
+        if let known { merged.merge(known) }
+        var news: [String: Consent] = [:]
+        if merged != known {
+            try await state.set(name(key), to: merged.encoded(), expires: nil)
+            for alias in merged.aliases where alias != key { news[alias] = merged.seen(from: alias, otherThan: key) }
         }
+        if merged != told { news[key] = merged }
+        return news
     }
 
     private func consent(_ key: String) async throws -> Consent? {
@@ -31,4 +37,23 @@ struct ConsentBook {
     }
 
     private func name(_ key: String) -> String { "consent/\(key)" }
+}
+
+extension Consent {
+    /// The same word as it holds for another name of the person.
+    fileprivate func seen(from alias: String, otherThan key: String) -> Consent {
+        Consent(isStopped: isStopped, at: at, source: source, aliases: aliases.union([key]).subtracting([alias]))
+    }
+}
+
+extension Consent {
+    /// A record of the consent topic. Its id follows from its content and its cause.
+    func record(of key: String, topic: Topic, cause: StoredRecord) throws(MalformedRecord) -> Record {
+        var event = try CloudEvent.caused(by: cause, processor: "outbound-sender", type: EventType.consentChanged.rawValue)
+        event.id += "-" + key
+        event.partitionKey = key
+        event.subject = nil
+        event.time = at
+        return Record(topic: topic, key: Array(key.utf8), value: encoded(), headers: event.headers)
+    }
 }

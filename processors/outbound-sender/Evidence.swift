@@ -16,6 +16,9 @@ struct Evidence: Sendable, Hashable {
 extension MessageStatus {
     /// The message was accepted first, and refused by the platform later because the window is closed.
     var meansWindowClosed: Bool { status == "failed" && errorCodes.contains { $0 == 131_047 || $0 == 470 } }
+
+    /// The platform held a marketing message back because its recipient has stopped them.
+    var meansMarketingStopped: Bool { status == "failed" && errorCodes.contains(131_050) }
 }
 
 /// What the log has stored for good about commands and their messages: asked where memory cannot know.

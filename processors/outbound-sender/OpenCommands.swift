@@ -120,7 +120,8 @@ final class OpenCommands: Sendable {
         book.withLock { !$0.waiting.isEmpty && $0.waiting[conversation] != nil }
     }
 
-    var isAnybodyInDoubt: Bool { book.withLock { $0.doubts > 0 } }
+    var isAnybodyInDoubt: Bool { inDoubt > 0 }
+    var inDoubt: Int { book.withLock { $0.doubts } }
 
     /// A status with the command's tag has come. True when that is news for a command that waits.
     func note(_ evidence: Evidence, of id: String) -> Bool {
@@ -132,7 +133,7 @@ final class OpenCommands: Sendable {
         }
     }
 
-    /// For tests and metrics.
+    /// For tests.
     var count: Int { book.withLock { $0.entries.count } }
 }
 

@@ -39,6 +39,7 @@ extension OutboundSenderProcessor {
                 Self.unknownClass, "nobody knows whether it was accepted", disposition: .unknown)
         }
         handling.open.settle()
+        metrics.resent(handling.command.conversationKey)
         return nil
     }
 
@@ -86,8 +87,7 @@ extension OutboundSenderProcessor {
         if evidence.meansWindowClosed, let fallback = handling.command.fallbackCommand(at: handling.context.now) {
             var result = windowClosedLater(handling.command, evidence.messageID, at: handling.context.now)
             result.attempts = handling.open.state.attempts
-            handling.open.end()
-            return [result.record(topic: topics.outboundResults), fallback.record(topic: handling.record.topic)]
+            return [end(handling, result), fallback.record(topic: handling.record.topic)]
         }
         var result = result(handling, .accepted)
         result.messageID = evidence.messageID

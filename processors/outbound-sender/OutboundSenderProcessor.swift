@@ -46,24 +46,31 @@ struct OutboundSenderProcessor: Processor {
     let channels: ChannelDirectory
     let limiter: SendLimiter<ContinuousClock>
     let archive: any CommandArchive
+    /// By which customers stop marketing messages, and resume them.
+    let words: ConsentWords
     let open = OpenCommands()
     let flow: StatusFlow
+    let metrics: SenderMetrics
     /// Statuses of a number must have been coming in for so long before silence means "not accepted".
     let unknownWait: Duration
 
     init(
         topics: Topics, sender: any CommandSender, channels: ChannelDirectory, limiter: SendLimiter<ContinuousClock>,
-        archive: any CommandArchive, unknownWait: Duration = .seconds(120)
+        archive: any CommandArchive, words: ConsentWords = ConsentWords(stop: [], resume: []),
+        unknownWait: Duration = .seconds(120), metrics: SenderMetrics = SenderMetrics()
     ) {
         inputs = [topics.outbound, topics.outboundBulk]
-        sideInputs = [topics.statuses, topics.messages]
+        sideInputs = [topics.statuses, topics.messages, topics.other, topics.consent]
         self.topics = topics
         self.sender = sender
         self.channels = channels
         self.limiter = limiter
         self.archive = archive
+        self.words = words
         self.unknownWait = unknownWait
+        self.metrics = metrics
         flow = StatusFlow(patience: max(unknownWait / 4, .seconds(1)))
+        metrics.observe(limiter, open)
     }
 
     func partitionsChanged(_ owned: Set<Int32>, of total: Int32) {
@@ -101,14 +108,13 @@ struct OutboundSenderProcessor: Processor {
         do throws(MessageFault) { try command.check(for: channel.endpoint.hosting) } catch {
             throw HandlerFailure.permanent("invalid", error.description)
         }
-        let consent = ConsentBook(context.state)
-        if command.purpose == .marketing, try await consent.isStopped(command.conversationKey) {
-            return [suppressed(handling).record(topic: topics.outboundResults)]
+        if command.purpose == .marketing, try await ConsentBook(context.state).isStopped(command.conversationKey) {
+            return [end(handling, suppressed(handling))]
         }
         let (sentAs, outcome) = try await send(handling, channel)
         if case .rejected(let error) = outcome, let change = ConsentChange(error, of: command, at: context.now) {
-            try await consent.apply(change)
-            return [suppressed(handling, error).record(topic: topics.outboundResults)]
+            let news = try await tell(change, command.conversationKey, handling.record, context)
+            return [end(handling, suppressed(handling, error))] + news
         }
         let receipt = try receipt(outcome, handling, channel)
         var result = result(handling, .accepted)
@@ -124,8 +130,7 @@ struct OutboundSenderProcessor: Processor {
         try await SentCommands(handling.context.state).remember(
             result, of: handling.command,
             fallback: mayFallBack ? RecordPosition(handling.record.source, handling.record.offset) : nil)
-        handling.open.end()
-        return [result.record(topic: topics.outboundResults)]
+        return [end(handling, result)]
     }
 
     func deadLettered(
@@ -149,9 +154,8 @@ struct OutboundSenderProcessor: Processor {
         result.error =
             (failure.cause as? ClassifiedError).map { OutboundResult.Failure($0) }
             ?? OutboundResult.Failure(errorClass: failure.errorClass, message: failure.message)
-        handling.open.end()
         await archive.forget(CollectionOfOne(command.id))
-        return [result.record(topic: topics.outboundResults)]
+        return [end(handling, result)]
     }
 
     static func command(_ record: StoredRecord) throws(HandlerFailure) -> OutboundCommand {
@@ -206,13 +210,19 @@ extension OutboundSenderProcessor {
         return result
     }
 
+    /// The command is at its end: nothing of it is kept but its result.
+    func end(_ handling: Handling, _ result: OutboundResult) -> Record {
+        handling.open.end()
+        metrics.ended(result, requestedAt: handling.command.requestedAt)
+        return result.record(topic: topics.outboundResults)
+    }
+
     /// The end of a marketing message for a person who wants none.
     private func suppressed(_ handling: Handling, _ error: ClassifiedError? = nil) -> OutboundResult {
         var result = result(handling, .rejected)
         result.error = OutboundResult.Failure(
             code: error?.code, errorClass: Self.suppressedClass, httpStatus: error?.httpStatus,
             message: "the recipient has stopped marketing messages")
-        handling.open.end()
         return result
     }
 }

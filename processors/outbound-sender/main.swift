@@ -3,17 +3,30 @@ import SendLimits
 import Service
 import WhatsApp
 
+// Channels and keys are taken anew when their files change; a number that was held for its key is tried again then.
 await MillraceService.main { host in
     guard !host.withholdsEffects else {
         throw SettingError("--effects", "all that outbound-sender does is sending; replay it with this option or not at all")
     }
-    let topics = host.settings.topics
+    let (topics, environment) = (host.settings.topics, host.environment)
     let transport = try HTTPTransportConfiguration(host.settings)
     let settings = try SenderSettings(host.settings, transport)
-    let channels = try host.channels().sending
+    let channels = try Loaded { files in
+        try Channels.sending(environment: environment, keyDirectory: settings.keyDirectory, files: &files)
+    }
     let limiter = SendLimiter(settings.limits, clock: ContinuousClock())
-    limiter.setNumbers(channels.map { $0.sendingNumber(defaultRate: settings.limits.defaultRate) })
+    let directory = ChannelDirectory([])
+    @Sendable func use(_ channels: [SendingChannel]) {
+        limiter.setNumbers(channels.map { $0.sendingNumber(defaultRate: settings.limits.defaultRate) })
+        for number in directory.replace(channels) { limiter.resume(number: number) }
+    }
+    use(channels.value)
+    host.runAlongside(channels.reloading("channels", logger: host.logger) { use($0) })
+    host.runAlongside(LimitPublisher(limiter: limiter, log: host.log, topic: topics.sendLimits))
     return OutboundSenderProcessor(
-        topics: topics, sender: D360Client(transport: HTTPTransport(transport)), channels: ChannelDirectory(channels),
-        limiter: limiter, archive: LogArchive(log: host.log, statuses: topics.statuses), unknownWait: settings.unknownWait)
+        topics: topics, sender: D360Client(transport: HTTPTransport(transport)), channels: directory, limiter: limiter,
+        archive: LogArchive(log: host.log, statuses: topics.statuses), words: settings.words,
+        unknownWait: settings.unknownWait)
 }
+
+extension APIKeyError: ReadableError {}
