@@ -4,14 +4,17 @@ import EventLog
 ///
 /// A key is handed out by `begin` and belongs to its run until `end`, so that its records are handled one after the
 /// other, whatever topic they come from. In ordered mode the lane is one key. Records of side inputs stand in a queue of
-/// their own before the others of their key.
+/// their own before the others of their key. Keys whose next record is of one main input stand apart from those of
+/// another, so that a crowd of one input holds up nobody else's.
 struct KeyQueues {
     private struct Queue {
         var side = Fifo<Work>()
         var main = Fifo<Work>()
         var isBusy = false
         /// Stands in the list of ready keys.
-        var isListed = (side: false, main: false)
+        var isListedForSide = false
+        /// The same by main input.
+        var isListedForMain: Set<Int> = []
 
         var first: Work? { side.first ?? main.first }
 
@@ -22,8 +25,11 @@ struct KeyQueues {
             if works[0].isSide { side.prepend(works) } else { main.prepend(works) }
         }
         mutating func popFirst() -> Work? { side.popFirst() ?? main.popFirst() }
-        mutating func list(_ isIn: Bool, side: Bool) {
-            if side { isListed.side = isIn } else { isListed.main = isIn }
+        /// False when it stood there already.
+        mutating func list(for work: Work) -> Bool {
+            if !work.isSide { return isListedForMain.insert(work.input).inserted }
+            defer { isListedForSide = true }
+            return !isListedForSide
         }
     }
 
@@ -32,11 +38,15 @@ struct KeyQueues {
     /// Keys with work that are not busy, the longest waiting first. A key to which a side record came later stands in
     /// both; where it is found first, it is taken.
     private var readyForSide = Fifo<RecordKey>()
-    private var readyForMain = Fifo<RecordKey>()
+    private var readyForMain: [Fifo<RecordKey>]
     /// Main records that wait.
     private(set) var mainCount = 0
 
-    init(isOrdered: Bool) { self.isOrdered = isOrdered }
+    /// - Parameter inputs: main inputs that are told apart.
+    init(isOrdered: Bool, inputs: Int = 1) {
+        self.isOrdered = isOrdered
+        readyForMain = Array(repeating: Fifo(), count: inputs)
+    }
 
     func key(of record: StoredRecord) -> RecordKey { isOrdered ? .lane : RecordKey(record) }
 
@@ -56,26 +66,45 @@ struct KeyQueues {
         noteReady(key, first, added: works.count)
     }
 
-    /// The next key that may go on with a side record, or with a main one; it is busy from now on.
-    mutating func begin(side: Bool = false) -> RecordKey? {
-        while let key = side ? readyForSide.popFirst() : readyForMain.popFirst() {
-            queues[key]?.list(false, side: side)
-            guard let queue = queues[key], !queue.isBusy, let first = queue.first, first.isSide == side else { continue }
-            queues[key]?.isBusy = true
-            return key
+    /// The next key that may go on with a side record; it is busy from now on.
+    mutating func beginSide() -> RecordKey? {
+        while let key = readyForSide.popFirst() {
+            queues[key]?.isListedForSide = false
+            if begin(key, if: \.isSide) { return key }
         }
         return nil
     }
 
-    /// The same for a main record to the taker's liking; looks at each ready key once.
-    mutating func beginMain(if suits: (Work) -> Bool) -> RecordKey? {
-        for _ in 0..<readyForMain.count {
-            guard let key = begin() else { return nil }
-            if let first = queues[key]?.first, suits(first) { return key }
-            end(key)
+    /// The next key that may go on with a record of that main input.
+    mutating func begin(input: Int = 0) -> RecordKey? {
+        while let key = readyForMain[input].popFirst() {
+            queues[key]?.isListedForMain.remove(input)
+            if begin(key, if: { !$0.isSide && $0.input == input }) { return key }
         }
         return nil
     }
+
+    /// What was listed may be something else by now.
+    private mutating func begin(_ key: RecordKey, if isMeant: (Work) -> Bool) -> Bool {
+        guard let queue = queues[key], !queue.isBusy, let first = queue.first, isMeant(first) else { return false }
+        queues[key]?.isBusy = true
+        return true
+    }
+
+    /// The same for a main record to the taker's liking; looks at each ready key once.
+    mutating func beginMain(if suits: (Work) -> Bool) -> RecordKey? {
+        for input in readyForMain.indices {
+            for _ in 0..<readyForMain[input].count {
+                guard let key = begin(input: input) else { break }
+                if let first = queues[key]?.first, suits(first) { return key }
+                end(key)
+            }
+        }
+        return nil
+    }
+
+    /// The oldest work of a key.
+    func first(of key: RecordKey) -> Work? { queues[key]?.first }
 
     /// Takes the oldest work of a busy key if it is to the taker's liking.
     mutating func pop(_ key: RecordKey, if suits: (Work) -> Bool) -> Work? {
@@ -101,8 +130,7 @@ struct KeyQueues {
     }
 
     private mutating func setReady(_ key: RecordKey, _ first: Work) {
-        guard let queue = queues[key], !(first.isSide ? queue.isListed.side : queue.isListed.main) else { return }
-        queues[key]?.list(true, side: first.isSide)
-        if first.isSide { readyForSide.append(key) } else { readyForMain.append(key) }
+        guard queues[key]?.list(for: first) == true else { return }
+        if first.isSide { readyForSide.append(key) } else { readyForMain[first.input].append(key) }
     }
 }

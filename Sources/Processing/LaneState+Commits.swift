@@ -28,15 +28,23 @@ extension LaneState {
         return job
     }
 
-    /// Main inputs pause when the lane is full; side inputs, which may free it, only at twice its bytes.
+    /// Main inputs pause when their part of the lane is full; side inputs, which may free it, only at twice its bytes.
     mutating func pausedPartitions() -> Set<TopicPartition> {
         let limits = (records: rules.configuration.maxLaneRecords, bytes: rules.configuration.maxLaneBytes)
         let finished = uncommitted.records + (committing?.records ?? 0)
-        var records = (main: finished, side: finished)
+        var records = (main: Array(repeating: finished, count: rules.lines), side: finished)
         for partition in partitions.values {
-            if partition.isSide { records.side += partition.tracker.span } else { records.main += partition.tracker.span }
+            if partition.isSide {
+                records.side += partition.tracker.span
+            } else {
+                records.main[partition.input] += partition.tracker.span
+            }
         }
-        isFull = Self.isFull(isFull, records.main, limits.records) || Self.isFull(isFull, heldBytes, limits.bytes)
+        for line in isFull.indices {
+            isFull[line] =
+                Self.isFull(isFull[line], records.main[line], max(1, limits.records / rules.lines))
+                || Self.isFull(isFull[line], heldBytes, limits.bytes)
+        }
         isSideFull =
             Self.isFull(isSideFull, records.side, limits.records) || Self.isFull(isSideFull, heldBytes, 2 * limits.bytes)
         var paused: Set<TopicPartition> = []
@@ -44,7 +52,7 @@ extension LaneState {
             partitions[source]?.noteParked()
             guard let partition = partitions[source] else { continue }
             let isOut = !partition.isSide && breakers.isOpen(.processor) && queues.mainCount > 0
-            if isOut || partition.isFull || (partition.isSide ? isSideFull : isFull) { paused.insert(source) }
+            if isOut || partition.isFull || (partition.isSide ? isSideFull : isFull[partition.input]) { paused.insert(source) }
         }
         return paused
     }

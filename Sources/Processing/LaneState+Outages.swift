@@ -78,11 +78,12 @@ extension LaneState {
             if case .condemned = work.fate { return true }
             return deadline(work.record).map { $0 <= now.wall } ?? false
         }
-        while free > 0, let run = nextRun(now, side: false, limit: 1, if: asksNobody) {
+        while free > 0, let run = nextRun(now, limit: 1, { $0.beginMain(if: asksNobody) }) {
             begun.append(run)
             free -= 1
         }
-        guard free > 0, breakers.isProbeDue(at: now.instant), let run = nextRun(now, side: false, limit: 1) else { return }
+        guard free > 0, breakers.isProbeDue(at: now.instant), let run = nextRun(now, limit: 1, { $0.beginMain { _ in true } })
+        else { return }
         breakers.probeProcessor(by: run.id)
         begun.append(run)
     }

@@ -2,31 +2,37 @@ import EventLog
 
 /// What is handled next, and what becomes of it.
 extension LaneState {
-    /// Fills the hands that are free. Side records have as many of their own, so that slow main records do not hold
-    /// them up.
+    /// Fills the hands that are free. Each main input has as many of its own, and so have all side inputs together: slow
+    /// records of one, which wait for a limit, do not hold up the others.
     mutating func beginRuns(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
-        let side = rules.sideInputs.isEmpty ? 0 : running.values.count(where: \.isSide)
-        var free = (side: rules.concurrency - side, main: rules.concurrency - (running.count - side))
-        while free.side > 0, let run = nextRun(now, side: true) {
+        var free = (side: rules.concurrency, main: Array(repeating: rules.concurrency, count: rules.lines))
+        for run in running.values {
+            if run.isSide { free.side -= 1 } else { free.main[run.works[0].input] -= 1 }
+        }
+        while free.side > 0, let run = nextRun(now, { $0.beginSide() }) {
             begun.append(run)
             free.side -= 1
         }
         if breakers.isOpen(.processor) {
-            beginRunsInOutage(now, free: free.main, &begun)
+            beginRunsInOutage(now, free: free.main.reduce(0, +), &begun)
             return
         }
-        while free.main > 0, let run = nextRun(now, side: false) {
-            begun.append(run)
-            free.main -= 1
+        for line in free.main.indices {
+            while free.main[line] > 0, let run = nextRun(now, { $0.begin(input: line) }) {
+                begun.append(run)
+                free.main[line] -= 1
+            }
         }
     }
 
-    /// - Parameter limit: most records of the run.
+    /// - Parameters:
+    ///   - limit: most records of the run.
+    ///   - nextKey: whose records they are to be.
     mutating func nextRun(
-        _ now: Moment<Instant>, side: Bool, limit: Int = .max, if suits: ((Work) -> Bool)? = nil
+        _ now: Moment<Instant>, limit: Int = .max, _ nextKey: (inout KeyQueues) -> RecordKey?
     ) -> Run<Instant>? {
-        while let key = suits.map({ queues.beginMain(if: $0) }) ?? queues.begin(side: side) {
-            var works = takeWorks(key, side, limit, now)
+        while let key = nextKey(&queues) {
+            var works = takeWorks(key, limit, now)
             if works.isEmpty {
                 queues.end(key)
                 continue
@@ -44,11 +50,12 @@ extension LaneState {
     }
 
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
-    private mutating func takeWorks(_ key: RecordKey, _ side: Bool, _ most: Int, _ now: Moment<Instant>) -> [Work] {
+    private mutating func takeWorks(_ key: RecordKey, _ most: Int, _ now: Moment<Instant>) -> [Work] {
+        guard let first = queues.first(of: key) else { return [] }
         var works: [Work] = []
         let limit = min(most, rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1)
         while works.count < limit,
-            let work = queues.pop(key, if: { $0.isSide == side && (works.isEmpty || $0.canJoin(works[0])) })
+            let work = queues.pop(key, if: { $0.isOfLine(first) && (works.isEmpty || $0.canJoin(works[0])) })
         {
             if !work.isHead, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
                 follow(work)
@@ -160,6 +167,9 @@ extension LaneState {
 }
 
 extension Work {
+    /// Whether the hand that takes `first` may take it.
+    fileprivate func isOfLine(_ first: Work) -> Bool { isSide == first.isSide && input == first.input }
+
     /// Whether it may share a batch with `first`.
     fileprivate func canJoin(_ first: Work) -> Bool {
         guard case .toBeHandled = fate else { return false }

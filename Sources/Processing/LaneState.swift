@@ -18,12 +18,17 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var group: String
         var deadLetterTopic: Topic
         var effects = EffectMode.none
+        /// Main inputs; each has hands and room of its own in concurrent mode.
+        var inputs: [Topic] = []
         var sideInputs: Set<Topic> = []
         /// The processor's word on a record, see there.
         var scope: @Sendable (StoredRecord) -> String? = { _ in nil }
         var deadline: @Sendable (StoredRecord) -> Timestamp? = { _ in nil }
 
         var isOrdered: Bool { work == .ordered }
+        /// Main inputs that are told apart: in ordered mode all share one line.
+        var lines: Int { isOrdered ? 1 : max(1, inputs.count) }
+        func line(of topic: Topic) -> Int { isOrdered ? 0 : inputs.firstIndex(of: topic) ?? 0 }
         var concurrency: Int { if case .concurrent(let limit) = work { max(limit, 1) } else { 1 } }
     }
 
@@ -85,13 +90,15 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var isDirty = false
     /// Bytes of all records from receiving to commit, and of what they cause.
     var heldBytes = 0
-    var isFull = false
+    /// By main input.
+    var isFull: [Bool]
     var isSideFull = false
 
     init(rules: Rules, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
         self.rules = rules
         self.random = random
-        queues = KeyQueues(isOrdered: rules.isOrdered)
+        queues = KeyQueues(isOrdered: rules.isOrdered, inputs: rules.lines)
+        isFull = Array(repeating: false, count: rules.lines)
         breakers = Breakers(pauses: rules.configuration.outagePauses)
     }
 
@@ -101,6 +108,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     mutating func begin(_ source: TopicPartition, _ plan: StartPlan, restoring records: [StoredRecord]) {
         var partition = PartitionState(plan, rules.configuration, effects: rules.effects)
         partition.isSide = rules.sideInputs.contains(source.topic)
+        partition.input = rules.line(of: source.topic)
         var gone = plan.exceptions
         for record in records {
             gone.remove(record.offset)
@@ -191,7 +199,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         phase = .closed
         disownAll(now)
         marks.refuseWaiting()
-        queues = KeyQueues(isOrdered: rules.isOrdered)
+        queues = KeyQueues(isOrdered: rules.isOrdered, inputs: rules.lines)
         retries = RetrySchedule()
         for scope in breakers.closeAll() { noteClosed(scope, now) }
         outputs = []

@@ -6,6 +6,8 @@ struct PartitionState: Sendable {
     /// What the group has committed; nil when nothing yet.
     var committed: Progress?
     var isSide = false
+    /// Which main input it is, see `Work.input`.
+    var input = 0
     /// So many records are parked that no more are taken.
     private(set) var isFull = false
     private let silent: Progress?
@@ -26,6 +28,7 @@ struct PartitionState: Sendable {
         var work = Work(record)
         work.isSilent = isSilent(record.offset)
         work.isSide = isSide
+        work.input = input
         return work
     }
 

@@ -112,6 +112,7 @@ extension Processor {
 public enum WorkMode: Sendable, Hashable {
     /// For handlers that compute: one record after the other in each lane, outputs written batch by batch.
     case ordered
-    /// For handlers that wait (HTTP, a model): up to `limit` keys of a lane at once, each key in order.
+    /// For handlers that wait (HTTP, a model): up to `limit` keys of a lane at once for each input, each key in order.
+    /// Inputs share neither these hands nor their room in memory, so that one whose records wait holds up no other.
     case concurrent(limit: Int)
 }

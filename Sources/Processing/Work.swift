@@ -19,6 +19,8 @@ struct Work: Sendable {
     var isSilent = false
     /// From a side input: ahead of the others, and never behind a parked one of them.
     var isSide = false
+    /// Which main input it is of; 0 for all where they share one line.
+    var input = 0
     /// What its handler is told; set when a run begins.
     var effect = EffectOutcome.none
     var fate = Fate.toBeHandled

@@ -135,4 +135,52 @@ import Testing
             #expect(early.all.isEmpty)
         }
     }
+
+    /// A crowd of one input waits for something; the other's records pass, whatever their number.
+    @Test func inputsDoNotHoldEachOtherUp() async throws {
+        try await World.with { world in
+            let gate = Gate()
+            var processor = TestProcessor { record, _ in
+                if record.topic == "in2" { await gate.pass() }
+                return [record.copy()]
+            }
+            processor.inputs = ["in", "in2"]
+            processor.work = .concurrent(limit: 4)
+            try await world.write((0..<200).map { ("bulk\($0)", "\($0)") }, to: "in2")
+            let runtime = world.start(processor) { $0.maxLaneRecords = 40 }
+            try await eventually("all hands of the one are busy") { gate.waiting == 4 }
+            try await world.write((0..<200).map { ("reply\($0)", "\($0)") })
+            try await world.waitUntilDone("in")
+            #expect(gate.waiting == 4)
+            #expect(try await world.read("out").count == 200)
+            gate.open()
+            try await world.waitUntilDone("in2")
+            try await runtime.stop()
+        }
+    }
+
+    /// The key's records of both inputs are handled one after the other.
+    @Test func aKeyOfTwoInputsIsHandledByOneHandAtATime() async throws {
+        try await World.with { world in
+            let busy = Mutex<Set<String>>([])
+            let overlaps = Journal()
+            var processor = TestProcessor { record, _ in
+                if !busy.withLock({ $0.insert(record.keyText).inserted }) { overlaps.note(record) }
+                await Task.yield()
+                busy.withLock { _ = $0.remove(record.keyText) }
+                return [record.copy()]
+            }
+            processor.inputs = ["in", "in2"]
+            processor.work = .concurrent(limit: 8)
+            for round in 0..<20 {
+                try await world.write((0..<5).map { ("k\($0)", "\(round)") }, to: round % 2 == 0 ? "in" : "in2")
+            }
+            let runtime = world.start(processor)
+            try await world.waitUntilDone("in")
+            try await world.waitUntilDone("in2")
+            try await runtime.stop()
+            #expect(overlaps.all.isEmpty)
+            #expect(try await world.read("out").count == 100)
+        }
+    }
 }
