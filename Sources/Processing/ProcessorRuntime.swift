@@ -197,6 +197,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         let (lanes, rest) = await openings.interrupt(sources)
         session.withLock { session in
             for lane in lanes where session.lanes[lane.partition] === lane { session.lanes[lane.partition] = nil }
+            tellPartitions(session)
         }
         begin(rest, consumer)
         return lanes

@@ -11,8 +11,11 @@ import WhatsApp
 /// The load is small by default, for a debug build on a busy machine. `MILLRACE_KILL_RATE` (messages per second),
 /// `MILLRACE_KILL_MESSAGES`, `MILLRACE_KILL_CUSTOMERS` and `MILLRACE_BIN` (a release build) make it the real thing.
 @Suite(.serialized) struct KillTests {
+    /// What the sender was killed over must not wait for minutes.
+    private static let settings = ["MILLRACE_SENDER_UNKNOWN_WAIT_MS": "3000"]
+
     @Test func everyMessageIsAnsweredThoughStagesAreKilledAgainAndAgain() async throws {
-        try await Pipeline.run(load: .fromEnvironment()) { pipeline in
+        try await Pipeline.run(load: .fromEnvironment(), settings: Self.settings) { pipeline in
             try await pipeline.killStagesUntilAllIsWritten()
             try await pipeline.waitUntilSettled()
             try await pipeline.checkBooks()
@@ -30,7 +33,9 @@ import WhatsApp
             try cluster?.createTopic(spec.topic, partitions: spec.partitions)
         }
         let location = LogLocation.kafka(bootstrap: real ?? cluster!.bootstrap)
-        try await Pipeline.run(on: location, topics: topics, load: .fromEnvironment(messages: 200)) { pipeline in
+        try await Pipeline.run(
+            on: location, topics: topics, load: .fromEnvironment(messages: 200), settings: Self.settings
+        ) { pipeline in
             try await pipeline.killStagesUntilAllIsWritten()
             try await pipeline.waitUntilSettled()
             try await pipeline.checkBooks()
@@ -60,7 +65,15 @@ extension Pipeline {
     }
 
     /// Until the simulator has delivered everything and every expected reply has come.
+    ///
+    /// Somebody goes on writing until then: whether a message was sent that the sender was killed over shows while
+    /// statuses of other messages arrive.
     func waitUntilSettled() async throws {
+        try await eventually("all replies are there", within: .seconds(240)) {
+            // Everybody has a cap of replies.
+            simulator.write("hello", from: "1555998\(Int.random(in: 1_000..<9_999))", expectsReply: false)
+            return simulator.report().customers.unanswered == 0
+        }
         try await eventually("all webhooks are acknowledged and all replies are there", within: .seconds(240)) {
             let report = simulator.report()
             return report.webhooks.waiting == 0 && report.customers.unanswered == 0

@@ -14,6 +14,8 @@ struct Pipeline {
     let topics: Topics
     let fleet: Fleet
     let simulator: Simulator
+    /// Where everything lies; the stages' logs in `logs/<stage>.log`.
+    let directory: String
     /// How many messages the customers write in all.
     let limit: Int
 
@@ -54,7 +56,9 @@ struct Pipeline {
         fleet.start(stages)
         do {
             try await body(
-                Pipeline(log: log, topics: topics, fleet: fleet, simulator: simulator, limit: load.messages))
+                Pipeline(
+                    log: log, topics: topics, fleet: fleet, simulator: simulator, directory: directory,
+                    limit: load.messages))
         } catch {
             await fleet.stop()
             throw error

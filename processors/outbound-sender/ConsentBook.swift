@@ -36,7 +36,9 @@ struct ConsentBook {
         try await state.value(name(key)).flatMap(Consent.init(decoding:))
     }
 
-    private func name(_ key: String) -> String { "consent/\(key)" }
+    /// What its keys in the state begin with.
+    static let prefix = "consent/"
+    private func name(_ key: String) -> String { Self.prefix + key }
 }
 
 extension Consent {

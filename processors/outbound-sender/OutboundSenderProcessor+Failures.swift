@@ -29,7 +29,11 @@ extension OutboundSenderProcessor {
     func failure(_ refusal: SendRefusal, _ handling: Handling) -> HandlerFailure {
         let label = refusal.reason.rawValue
         switch refusal.reason {
-        case .rate, .pair, .full, .cancelled:
+        case .rate, .full:
+            // Those who were sent away together must not come back together.
+            let pause = refusal.retryAfter + .milliseconds(Int64.random(in: 0...4_000))
+            return limited(handling, label, "waits for the limit: \(label)", retryAfter: pause)
+        case .pair, .cancelled:
             return limited(handling, label, "waits for the limit: \(label)", retryAfter: refusal.retryAfter)
         case .held: return down(handling, label, "the number is held")
         case .templatePaused:

@@ -29,10 +29,10 @@ struct SenderSettings: Sendable {
         keyDirectory = reader.string(forKey: "sender.apiKeys")
         let connections = transport.maxConnectionsPerHost
         limits = SendLimitsConfiguration(
-            defaultRate: Double(try reader.int("sender.numberRate", default: 80, in: 1...1_000)),
-            maxInFlight: connections, maxInFlightPerNumber: max(1, connections * 3 / 4),
-            // Shorter than the runtime's patience with handlers when partitions are given up.
-            maxWait: .seconds(4))
+            defaultRate: Double(try reader.int("sender.numberRate", default: 80, in: 1...1_000)), maxWaiting: 8_192,
+            maxWaitingPerNumber: 4_096, maxInFlight: connections, maxInFlightPerNumber: max(1, connections * 3 / 4),
+            // Shorter than the runtime's time limit of a handler.
+            maxWait: .seconds(20))
     }
 
     private static func words(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
