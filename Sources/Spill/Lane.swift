@@ -91,7 +91,7 @@ struct Lane {
     /// record alone, because the log may refuse one for good and take what follows: others beside it would be overtaken.
     mutating func reopenIfDrained() {
         guard mode == .spilling, !isStepping, pendingAppends == 0, drainNext == end else { return }
-        guard flights.isEmpty || (batch > 1 && flights.allSatisfy { $0.isDrained && $0.report == nil && $0.records.count == 1 }) else { return }
+        guard flights.isEmpty || (batch > 1 && flights.allSatisfy { $0.isDrained && $0.report == nil }) else { return }
         mode = .direct
     }
 
