@@ -29,6 +29,8 @@ final class Simulation {
     var state: SpillState
     var now: Duration = .zero
     var weather = Weather.good
+    /// When the log last failed a lane.
+    var failedAt: [Int: Duration] = [:]
     var isStoreBroken = false
     /// Each lane's spill: records from `low` on.
     var spilled: [[Record]] = Array(repeating: [], count: lanes)
@@ -117,8 +119,9 @@ final class Simulation {
     private func lookAtBounds() {
         let totals = state.totals
         if totals.heldBytes > configuration.maxBytes + rejectedBytes { faults.insert("the spill is too full") }
-        // Each lane may have one call, or one part of the spill, beyond the bound.
-        if totals.inFlightRecords > configuration.maxInFlightRecords + Lane.maxBatch { faults.insert("too much is in flight") }
+        // A call's part may go beyond the bound; what is drained is bounded by the lanes.
+        let given = state.lanes.joinedFlights.filter { !$0.isDrained && $0.report == nil }.reduce(0) { $0 + $1.records.count }
+        if given > configuration.maxInFlightRecords + 2 { faults.insert("too much is in flight") }
         if totals.heldRecords < 0 || totals.inFlightBytes < 0 { faults.insert("less than nothing") }
     }
 
@@ -197,10 +200,12 @@ final class Simulation {
             underWay[lane] = []
             storeSome(of: all, lane)
             for flight in all { state.reported(flight.token, in: lane, LogError(.notDurable, "simulated")) }
+            failedAt[lane] = now
         case .refusing:
             let all = underWay[lane]
             underWay[lane] = []
             for flight in all { state.reported(flight.token, in: lane, LogError(.unknownTopic, "simulated")) }
+            failedAt[lane] = now
         }
         act()
     }
@@ -214,7 +219,7 @@ final class Simulation {
     func answerOfStore() {
         if writing.isEmpty { return }
         let append = writing.removeFirst()
-        if isStoreBroken {
+        if isStoreBroken || (hardship == .any && Int.random(in: 0..<30, using: &random) == 0) {
             state.appended(append, .failure(LogError(.storage, "simulated")))
         } else {
             state.appended(append, .success(commit(append)))
@@ -233,6 +238,7 @@ final class Simulation {
         if let at = steps.indices.randomElement(using: &random), Bool.random(using: &random) {
             goOn(steps.remove(at: at))
         } else if let step = state.takeStep() {
+            if failedAt[step.lane] == now { faults.insert("no pause after a failure") }
             steps.append(.taken(step))
         }
         act()
@@ -280,6 +286,7 @@ final class Simulation {
         writing = []
         steps = []
         rejections = []
+        failedAt = [:]
         book.pages.withLock { $0.waiting = [] }
         for lane in 0..<Self.lanes {
             storeSome(of: underWay[lane], lane)
@@ -325,4 +332,8 @@ final class Simulation {
 
     /// All that is on the log or was rejected, by name.
     var kept: Set<String> { Set((stored.joined() + rejected + taken).map(Self.name)) }
+}
+
+extension [Lane] {
+    fileprivate var joinedFlights: [Lane.Flight] { flatMap(\.flights) }
 }
