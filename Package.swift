@@ -141,7 +141,7 @@ let package = Package(
 
         // Tests
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
-        tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting"]),
+        tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting", "EventLog", logging]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
         tests("SpillTests", ["Spill", "Telemetry", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),
         tests("WhatsAppTests", ["WhatsApp", "EventLog"], resources: [.copy("Fixtures")]),
@@ -172,7 +172,7 @@ let package = Package(
         tests(
             "EndToEnd",
             [
-                "Service", "ProcessorTesting", "Simulator", "Spill", "D360", "KafkaLog", "WhatsApp", "EventLog", logging,
+                "Service", "ProcessorTesting", "Simulator", "Spill", "D360", "KafkaLog", "SQLiteLog", "WhatsApp", "EventLog", logging,
                 lifecycle, subprocess, system,
             ]),
         tests("OwnProcessorTests", ["SQLiteLog", "ProcessorTesting", "WhatsApp", "EventLog", subprocess, system]),

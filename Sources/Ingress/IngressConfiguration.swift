@@ -44,6 +44,9 @@ public struct IngressConfiguration: Sendable {
         self.channels = IngressChannels(named: channels, account: account)
     }
 
+    /// Whether any channel wants its bodies kept whole.
+    public var keepsRaw: Bool { (channels.named + [channels.account].compactMap { $0 }).contains(where: \.keepsRaw) }
+
     /// Throws when a value makes no sense or would let in more than was meant.
     func validate() throws(IngressConfigurationError) {
         try channels.validate()

@@ -72,12 +72,6 @@ public final class IngressServer: Service {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: core.configuration.eventLoopCount)
         do {
             try await serve(on: group)
-        } catch let error as IOError {
-            let place = "\(core.configuration.host):\(core.configuration.port)"
-            let readable = IngressConfigurationError("cannot listen on \(place): \(error)")
-            bound.resolve(.failure(readable))
-            try? await group.shutdownGracefully()
-            throw readable
         } catch {
             bound.resolve(.failure(error))
             try? await group.shutdownGracefully()
@@ -96,7 +90,13 @@ public final class IngressServer: Service {
     private func serve(on group: MultiThreadedEventLoopGroup) async throws {
         var lanes: [Lane] = []
         for loop in group.makeIterator() { lanes.append(try await makeLane(on: loop)) }
-        let listener = try await listen(on: group, lanes)
+        let listener: any Channel
+        do {
+            listener = try await listen(on: group, lanes)
+        } catch {
+            let place = "\(core.configuration.host):\(core.configuration.port)"
+            throw IngressConfigurationError("cannot listen on \(place): \(error)")
+        }
         let port = listener.localAddress?.port ?? core.configuration.port
         bound.resolve(.success(port))
         isServing.store(true, ordering: .relaxed)

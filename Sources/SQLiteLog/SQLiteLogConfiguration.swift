@@ -49,6 +49,7 @@ public struct SQLiteLogConfiguration: Sendable {
 
 enum LogKeys {
     static let error = "error.detail"
+    static let count = "error.count"
     static let group = "log.group"
     static let member = "log.member"
     static let path = "sqlite.path"

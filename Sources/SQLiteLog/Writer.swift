@@ -13,6 +13,7 @@ final class Writer: Sendable {
     private let doorbell: Doorbell
     private let checkpointer: Checkpointer
     private let configuration: SQLiteLogConfiguration
+    private let failures = CommitFailures()
     private let ended = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
     init(
@@ -99,7 +100,7 @@ final class Writer: Sendable {
         } catch {
             store.catalog.forgetAll()
             let failure = LogError(error)
-            configuration.logger.warning("a commit failed", metadata: [LogKeys.error: "\(failure)"])
+            failures.note(failure, configuration.logger)
             return batch.map { job in { job.fail(failure) } }
         }
     }

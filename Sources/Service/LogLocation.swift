@@ -17,10 +17,18 @@ public enum LogLocation: Sendable, Hashable, CustomStringConvertible {
     public init(parsing text: String) throws(SettingError) {
         if let path = text.dropping(prefix: "sqlite:"), !path.isEmpty {
             self = .sqlite(path: path)
-        } else if let brokers = text.dropping(prefix: "kafka://"), !brokers.isEmpty, !brokers.contains("@") {
+        } else if let brokers = text.dropping(prefix: "kafka://"), Self.areBrokers(brokers) {
             self = .kafka(bootstrap: brokers)
         } else {
             throw SettingError("MILLRACE_LOG", "must be sqlite:PATH or kafka://HOST:PORT[,HOST:PORT…]; credentials go into MILLRACE_KAFKA_…")
+        }
+    }
+
+    /// `HOST[:PORT]`, divided by commas; an IPv6 address stands in brackets. No credentials: the text is shown.
+    private static func areBrokers(_ text: String) -> Bool {
+        text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { broker in
+            guard let parts = broker.wholeMatch(of: /([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(:[0-9]{1,5})?/) else { return false }
+            return parts.2.map { (1...65_535).contains(Int($0.dropFirst()) ?? 0) } ?? true
         }
     }
 

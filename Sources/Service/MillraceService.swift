@@ -50,6 +50,7 @@ public enum MillraceService {
             var host = host
             host.withholdsEffects = command.withholdsEffects
             let processor = try await make(host)
+            if processor.state != .none { try host.settings.checkStateDirectory() }
             return try await command.services(for: processor, host)
         }
     }
@@ -75,8 +76,7 @@ public enum MillraceService {
     ) async -> Never {
         await guarded(name) { program in
             let settings = program.settings
-            let log = try await settings.log.open(
-                kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: program.logger)
+            let log = try await open(settings, program.logger)
             do {
                 let host = Host(
                     settings: settings, environment: program.environment, logger: program.logger, log: log,
@@ -87,6 +87,15 @@ public enum MillraceService {
                 throw error
             }
             await log.close()
+        }
+    }
+
+    private static func open(_ settings: Settings, _ logger: Logger) async throws -> any Log {
+        do {
+            return try await settings.log.open(
+                kafkaProperties: settings.kafkaProperties, replicas: settings.replicas, logger: logger)
+        } catch let error as LogError {
+            throw StartError("MILLRACE_LOG", "\(error)")
         }
     }
 
@@ -107,6 +116,7 @@ public enum MillraceService {
     /// Settings, logging and the admin port before, one readable line and the exit code after.
     private static func guarded(_ name: String, _ body: @Sendable (Program) async throws -> Void) async -> Never {
         let environment = ProcessInfo.processInfo.environment
+        OpenFiles.raiseLimit()
         do {
             let settings = try await Settings.load(environment: environment)
             LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: settings.logLevel) }

@@ -13,3 +13,17 @@ public struct SettingError: ReadableError, Sendable {
 
     public var description: String { "\(setting): \(rule)" }
 }
+
+/// What a setting names cannot be used now, e.g. because a disk is full or another process has it: unlike `SettingError`
+/// this may pass. Quotes the log's own word, which holds paths and hosts, never secrets.
+public struct StartError: ReadableError, Sendable {
+    public let setting: String
+    public let cause: String
+
+    public init(_ setting: String, _ cause: String) {
+        self.setting = setting
+        self.cause = cause
+    }
+
+    public var description: String { "\(setting): cannot be used: \(cause)" }
+}

@@ -16,6 +16,7 @@ import WhatsApp
 /// | `MILLRACE_TOPICS_PREFIX` | `topics.prefix` | `whatsapp` | first word of the topic names |
 /// | `MILLRACE_TOPICS_VERSION` | `topics.version` | 1 | last word of the topic names, `v1` |
 /// | `MILLRACE_TOPICS_PARTITIONS` | `topics.partitions` | 12 | partitions of a topic that is created (1 to 10,000) |
+/// | `MILLRACE_TOPICS_CHECK` | `topics.check` | true | the ingress refuses to start without its topics; false where brokers make them |
 /// | `MILLRACE_TOPICS_REPLICAS` | `topics.replicas` | 3 | Kafka's replication factor for created topics |
 /// | `MILLRACE_START` | `start` | `committed` | where a group without commit begins: `committed` refuses, `earliest`, `latest` |
 /// | `MILLRACE_SPILL` | `spill` | none: off | the ingress's directory for what Kafka does not take in time; must outlive the process |
@@ -29,6 +30,7 @@ public struct Settings: Sendable {
     public var log: LogLocation
     public var stateDirectory: String
     public var topics: Topics
+    public var checksTopics: Bool
     public var replicas: Int
     /// Nil: no spill.
     public var spillDirectory: String?
@@ -68,9 +70,10 @@ public struct Settings: Sendable {
         log = try LogLocation(parsing: reader.string(forKey: "log", default: "sqlite:./data/events.db"))
         stateDirectory = reader.string(forKey: "state", default: "./data/state")
         topics = Topics(
-            prefix: reader.string(forKey: "topics.prefix", default: "whatsapp"),
+            prefix: try Self.topicsPrefix(reader),
             version: try reader.int("topics.version", default: 1, in: 1...1_000),
             partitions: Int32(try reader.int("topics.partitions", default: 12, in: 1...10_000)))
+        checksTopics = try reader.flag("topics.check", default: true)
         replicas = try reader.int("topics.replicas", default: 3, in: 1...100)
         spillDirectory = reader.string(forKey: "spill")
         if spillDirectory == "" { throw SettingError("MILLRACE_SPILL", "must name a directory, or not be set") }
@@ -82,6 +85,29 @@ public struct Settings: Sendable {
         admin = adminPort == 0 ? nil : AdminSettings(host: adminHost, port: adminPort)
         drainDelay = .milliseconds(try reader.int("drainMs", default: 0, in: 0...10_000))
         kafkaProperties = try Self.kafkaProperties(in: environment)
+    }
+
+    /// What Kafka takes in a topic's name, and short enough for what is put behind it (249 characters in all).
+    private static func topicsPrefix(_ reader: ConfigReader) throws(SettingError) -> String {
+        let prefix = reader.string(forKey: "topics.prefix", default: "whatsapp")
+        guard prefix.wholeMatch(of: /[A-Za-z0-9._-]{1,200}/) != nil, prefix.contains(where: { $0 != "." }) else {
+            throw SettingError("MILLRACE_TOPICS_PREFIX", "must be 1 to 200 letters, digits, '.', '_' and '-'")
+        }
+        return prefix
+    }
+
+    /// Where processors keep their state: made if missing, and tried, so that the start names the setting and not a
+    /// partition's file later on.
+    func checkStateDirectory() throws(StartError) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw StartError("MILLRACE_STATE", "\(stateDirectory) cannot be made")
+        }
+        guard access(stateDirectory, W_OK | X_OK) == 0 else {
+            throw StartError("MILLRACE_STATE", "\(stateDirectory): \(String(cString: strerror(errno)))")
+        }
     }
 
     /// `MILLRACE_KAFKA_SASL_MECHANISM=PLAIN` is librdkafka's `sasl.mechanism=PLAIN`; with `_FILE` at the end of the name

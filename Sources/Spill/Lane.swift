@@ -87,11 +87,12 @@ struct Lane {
     /// Back to direct when the spill has nothing more to send.
     ///
     /// The last record may still be in flight: what comes after it is sent after it. That needs proof that the log
-    /// answers (`batch` has grown), and lets a busy lane out of the spill although every moment brings it a record. One
-    /// record alone, because the log may refuse one for good and take what follows: others beside it would be overtaken.
+    /// answers, and lets a busy lane out of the spill although every moment brings it a record. The proof is that `batch`
+    /// has grown: then whatever is in flight came from the spill, and nothing of it has failed. One record alone, because
+    /// the log may refuse one for good and take what follows: others beside it would be overtaken.
     mutating func reopenIfDrained() {
         guard mode == .spilling, !isStepping, pendingAppends == 0, drainNext == end else { return }
-        guard flights.isEmpty || (batch > 1 && flights.allSatisfy { $0.isDrained && $0.report == nil && $0.records.count == 1 }) else { return }
+        guard flights.isEmpty || batch > 1 else { return }
         mode = .direct
     }
 

@@ -18,13 +18,23 @@ await MillraceService.main(named: "millrace-ingress") { host in
             files.read(tls.keyPath)
         }
     }
+    if OpenFiles.limit < configuration.maxConnections + 256 {
+        host.logger.warning(
+            "MILLRACE_INGRESS_MAX_CONNECTIONS is more than the process may open files; raise its limit (ulimit -Hn)",
+            metadata: ["process.max_fds": "\(OpenFiles.limit)"])
+    }
+    let topics = host.settings.topics
+    let needed = topics.inbound.filter { $0 != topics.raw || configuration.keepsRaw }
+    let topicWatch = try await host.checkTopics(needed, refusing: host.settings.spillDirectory == nil)
     let spill = try await host.settings.openSpill(before: host.log.producer, logger: host.logger)
     let server = try IngressServer(
-        configuration: configuration, producer: spill ?? host.log.producer, topics: host.settings.topics,
+        configuration: configuration, producer: spill ?? host.log.producer, topics: topics,
         logger: host.logger, now: { Timestamp.now })
     host.health.add("ingress") { server.readiness }
     // Stopped from the end: first nobody is let in, then the spill closes.
-    var services: [any Service] = spill.map { [$0, server] } ?? [server]
+    let listening = Listening(server)
+    var services: [any Service] = spill.map { [$0, listening] } ?? [listening]
+    if let topicWatch { services.insert(topicWatch, at: 0) }
     // With a spill the ingress is ready while Kafka is away.
     if spill == nil, host.settings.admin != nil { services.insert(host.logProbe(), at: 0) }
     services.append(
@@ -36,3 +46,17 @@ await MillraceService.main(named: "millrace-ingress") { host in
 }
 
 extension IngressConfigurationError: ReadableError {}
+
+/// The server, whose address is a setting.
+private struct Listening: Service {
+    private let server: IngressServer
+    init(_ server: IngressServer) { self.server = server }
+
+    func run() async throws {
+        do {
+            try await server.run()
+        } catch let error as IngressConfigurationError {
+            throw StartError("MILLRACE_INGRESS_HOST, MILLRACE_INGRESS_PORT", error.description)
+        }
+    }
+}

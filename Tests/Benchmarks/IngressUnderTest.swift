@@ -71,6 +71,8 @@ final class IngressUnderTest {
             environment: [
                 "MILLRACE_LOG": log, "MILLRACE_CHANNELS": scratch.appending(path: "channels.yaml").path,
                 "MILLRACE_INGRESS_HOST": "127.0.0.1", "MILLRACE_INGRESS_PORT": "\(port)",
+                // The mock broker makes topics when they are first asked for.
+                "MILLRACE_TOPICS_CHECK": "false",
             ].merging(more) { $1 })
     }
 

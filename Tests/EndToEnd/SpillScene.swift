@@ -1,17 +1,16 @@
 import EventLog
 import Foundation
 import KafkaLog
-import Logging
 import Spill
 import Subprocess
 import SystemPackage
 import Testing
 import WhatsApp
 
-/// A mock Kafka of one broker and a real ingress process with a spill in front of it.
+/// A Kafka, mock or real, and a real ingress process with a spill in front of it.
 struct SpillScene {
-    let cluster: MockKafka
-    let topics = Topics(partitions: 12)
+    let cluster: SpillCluster
+    var topics: Topics { cluster.topics }
     let directory: String
     let port: Int
     let fleet: Fleet
@@ -22,7 +21,7 @@ struct SpillScene {
     static func run(
         settings: [String: String] = [:], _ body: (SpillScene) async throws -> Void
     ) async throws {
-        let scene = try SpillScene(settings)
+        let scene = try await SpillScene(settings)
         do {
             try await body(scene)
         } catch {
@@ -33,11 +32,10 @@ struct SpillScene {
         try FileManager.default.removeItem(atPath: scene.directory)
     }
 
-    private init(_ settings: [String: String]) throws {
-        cluster = try MockKafka(brokers: 1)
+    private init(_ settings: [String: String]) async throws {
+        cluster = try await SpillCluster()
         directory = NSTemporaryDirectory() + "millrace-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        for topic in topics.inbound { try cluster.createTopic(topic, partitions: topics.partitions) }
         port = try Ports().ingress
         let channels = "\(directory)/channels.yaml"
         try Data("channels: { demo: { webhook: { basic: { user: demo, password: secret } } } }".utf8)
@@ -45,7 +43,7 @@ struct SpillScene {
         environment = [
             "MILLRACE_LOG": "kafka://\(cluster.bootstrap)", "MILLRACE_CHANNELS": channels,
             "MILLRACE_INGRESS_HOST": "127.0.0.1", "MILLRACE_INGRESS_PORT": "\(port)",
-            "MILLRACE_SPILL": "\(directory)/spill",
+            "MILLRACE_SPILL": "\(directory)/spill", "MILLRACE_TOPICS_PREFIX": cluster.topics.prefix,
         ].merging(settings) { $1 }
         fleet = try Fleet(environment: environment, logs: "\(directory)/logs")
     }
@@ -84,10 +82,7 @@ struct SpillScene {
 
     /// Ids on the messages topic, partition by partition in the order of the log.
     func idsOnTheLog() async throws -> [String] {
-        var configuration = KafkaLogConfiguration()
-        configuration.properties["fetch.wait.max.ms"] = "10"
-        configuration.logger.logLevel = .critical
-        let log = try await KafkaLog.open(bootstrap: cluster.bootstrap, configuration: configuration)
+        let log = try await cluster.open()
         let partitions = try await log.admin.partitions(of: topics.messages)
         let held = try await log.admin.watermarks(of: partitions)
         let reader = try await log.reader()
@@ -118,7 +113,7 @@ struct SpillScene {
     /// Answers how many records are copies.
     @discardableResult
     func check(_ report: WebhookLoad.Report) async throws -> Int {
-        try await eventually("the spill is empty") { await held() == 0 }
+        try await eventually("the spill is empty", within: .seconds(600)) { await held() == 0 }
         let ids = try await idsOnTheLog()
         let lost = Set(report.acknowledged).subtracting(ids)
         #expect(lost.isEmpty, "\(lost.count) lost, e.g. \(lost.sorted().prefix(3))")

@@ -6,7 +6,12 @@ import Testing
 ///
 /// The load is small by default, for a debug build on a busy machine. `MILLRACE_SPILL_RATE` (webhooks per second),
 /// `MILLRACE_SPILL_SECONDS` and `MILLRACE_BIN` (a release build) make it the real thing; then every answer must come
-/// within a second, too.
+/// within a second, too. With the variables of `SpillCluster` it is a real cluster whose brokers are killed, first one,
+/// then all:
+///
+///     MILLRACE_TEST_KAFKA=b1:9092,b2:9092,b3:9092 MILLRACE_KAFKA_STOP_ONE='…' MILLRACE_KAFKA_STOP='…' \
+///     MILLRACE_KAFKA_START='…' MILLRACE_SPILL_RATE=500 MILLRACE_SPILL_SECONDS=60 MILLRACE_BIN=.build/release \
+///     swift test --filter EndToEnd.SpillTests
 @Suite(.serialized) struct SpillTests {
     static let environment = ProcessInfo.processInfo.environment
     static let rate = environment["MILLRACE_SPILL_RATE"].flatMap { Double($0) }
@@ -18,10 +23,12 @@ import Testing
             let load = WebhookLoad(port: scene.port, customers: 200)
             async let sending: Void = load.run(perSecond: Self.rate ?? 60, for: .seconds(Self.seconds))
             try await Task.sleep(for: .seconds(Self.seconds / 6))
-            try scene.cluster.setDown(1)
+            try await scene.cluster.stopOne()
+            try await Task.sleep(for: .seconds(Self.seconds / 6))
+            try await scene.cluster.stop()
             try await eventually("records are spilled") { await scene.held() ?? 0 > 0 }
             try await Task.sleep(for: .seconds(Self.seconds / 2))
-            try scene.cluster.setUp(1)
+            try await scene.cluster.start()
             await sending
             let begin = ContinuousClock.now
             let copies = try await scene.check(load.report)
@@ -38,7 +45,7 @@ import Testing
     @Test func whatWasAnsweredOutlivesTheIngressWhileItSpillsAndDrains() async throws {
         try await SpillScene.run { scene in
             // Kafka is down when the ingress starts.
-            try scene.cluster.setDown(1)
+            try await scene.cluster.stop()
             try await scene.startIngress()
             let load = WebhookLoad(port: scene.port, customers: 100)
             async let sending: Void = load.run(perSecond: Self.rate ?? 60, for: .seconds(Self.seconds))
@@ -48,8 +55,7 @@ import Testing
                 try await scene.waitForIngress()
             }
             // Kafka comes back so slow that the drain takes a while, and is killed in it.
-            try scene.cluster.setRoundTrip(.milliseconds(100), of: 1)
-            try scene.cluster.setUp(1)
+            try await scene.cluster.startSlowly()
             for _ in 1...2 {
                 let before = await scene.held() ?? 0
                 try await eventually("the drain is under way") {
@@ -59,7 +65,7 @@ import Testing
                 _ = scene.fleet.kill("millrace-ingress")
                 try await scene.waitForIngress()
             }
-            try scene.cluster.setRoundTrip(.zero, of: 1)
+            try scene.cluster.speedUp()
             await sending
             let copies = try await scene.check(load.report)
             print("spill, killed: \(load.report.summary); \(copies) copies")
@@ -71,12 +77,12 @@ import Testing
     @Test func aFullSpillIsAnswered503() async throws {
         try await SpillScene.run(settings: ["MILLRACE_SPILL_MAX_BYTES": "1048576"]) { scene in
             try await scene.startIngress()
-            try scene.cluster.setDown(1)
+            try await scene.cluster.stop()
             let load = WebhookLoad(port: scene.port, customers: 20, padding: 60_000)
             await load.run(perSecond: 100, for: .seconds(60), givingUpWhenRefused: true)
             #expect(load.report.refused.keys.sorted() == [503])
             #expect(load.report.acknowledged.count > 5)
-            try scene.cluster.setUp(1)
+            try await scene.cluster.start()
             try await scene.check(load.report)
             let again = WebhookLoad(port: scene.port, customers: 1)
             await again.run(perSecond: 10, for: .milliseconds(100))
@@ -89,7 +95,7 @@ import Testing
     @Test func theOperatorSeesAndDrainsASpillWhoseIngressIsGone() async throws {
         try await SpillScene.run { scene in
             #expect(try await scene.millrace("drain").code == 1)
-            try scene.cluster.setDown(1)
+            try await scene.cluster.stop()
             try await scene.startIngress()
             let load = WebhookLoad(port: scene.port, customers: 20)
             await load.run(perSecond: 40, for: .seconds(1))
@@ -100,7 +106,7 @@ import Testing
             let refused = try await scene.millrace("drain")
             #expect(refused.code == 1 && refused.output.contains("belongs to another process"))
             await scene.fleet.stop()
-            try scene.cluster.setUp(1)
+            try await scene.cluster.start()
             let drained = try await scene.millrace("drain")
             #expect(drained.code == 0 && drained.output.contains("the spill is empty"), "\(drained.output)")
             try await scene.check(load.report)

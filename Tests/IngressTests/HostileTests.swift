@@ -20,12 +20,12 @@ import Testing
             }
         ) { ingress in
             let good = try await ingress.connect()
-            var bad: [TestClient] = []
-            for kind in Self.kinds {
+            var bad: [(kind: Int, client: TestClient)] = []
+            for (index, kind) in Self.kinds.enumerated() {
                 for _ in 1...Self.each {
                     let client = try await ingress.connect()
                     kind(client)
-                    bad.append(client)
+                    bad.append((index, client))
                 }
                 // The good connection is answered whatever the others do.
                 for number in 1...20 {
@@ -35,8 +35,8 @@ import Testing
                 #expect(ingress.server.metrics.bytesInFlight <= 16 << 20)
             }
             // All of them are got rid of, without being asked.
-            for client in bad { try await client.waitForEnd() }
-            for client in bad { try? await client.close() }
+            for (kind, client) in bad { try await client.waitForEnd("of kind \(kind), \(ingress.server.metrics.openConnections) open") }
+            for (_, client) in bad { try? await client.close() }
             try await good.close()
             try await eventually("no connection and no byte is left") {
                 ingress.server.metrics.openConnections == 0 && ingress.server.metrics.bytesInFlight == 0

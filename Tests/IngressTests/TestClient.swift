@@ -85,8 +85,8 @@ final class TestClient: Sendable {
     var hasBytes: Bool { inbox.state.withLock { !$0.bytes.isEmpty } }
 
     /// Waits until the server has closed its side and nothing is left to read.
-    func waitForEnd() async throws {
-        try await eventually("the server closes the connection") { self.isClosedByPeer }
+    func waitForEnd(_ what: @autoclosure () -> String = "") async throws {
+        try await eventually("the server closes the connection \(what())") { self.isClosedByPeer }
     }
 
     /// The next answer. To HEAD there is no body, whatever the headers say.

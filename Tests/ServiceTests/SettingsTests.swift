@@ -27,6 +27,11 @@ import Testing
 
     @Test(arguments: [
         ("MILLRACE_LOG", "postgres://x"), ("MILLRACE_LOG", "kafka://user:secret@host:9092"), ("MILLRACE_LOG", "sqlite:"),
+        ("MILLRACE_LOG", "kafka://"), ("MILLRACE_LOG", "kafka://:9092,,"), ("MILLRACE_LOG", "kafka://a:9092,"),
+        ("MILLRACE_LOG", "kafka://a:0"), ("MILLRACE_LOG", "kafka://a:65536"), ("MILLRACE_LOG", "kafka://a b:9092"),
+        ("MILLRACE_LOG", "kafka://a:http"), ("MILLRACE_TOPICS_PREFIX", ""), ("MILLRACE_TOPICS_PREFIX", "what's app"),
+        ("MILLRACE_TOPICS_PREFIX", ".."), ("MILLRACE_TOPICS_PREFIX", String(repeating: "a", count: 201)),
+        ("MILLRACE_TOPICS_CHECK", "perhaps"),
         ("MILLRACE_TOPICS_PARTITIONS", "many"), ("MILLRACE_TOPICS_PARTITIONS", "0"), ("MILLRACE_START", "newest"),
         ("MILLRACE_LOG_LEVEL", "loud"), ("MILLRACE_SPILL", ""), ("MILLRACE_SPILL_MAX_BYTES", "1000"),
         ("MILLRACE_KAFKA_SASL_PASSWORD_FILE", "/nowhere"),
@@ -35,6 +40,12 @@ import Testing
         let error = await #expect(throws: SettingError.self) { try await Settings.load(environment: [name: value]) }
         #expect(error?.setting == name)
         #expect(error?.description.contains("secret") == false)
+    }
+
+    @Test(arguments: ["a", "a:9092", "broker-1.kafka.svc:9092,broker-2.kafka.svc:9093", "10.0.0.1:9092", "[::1]:9092,[fe80::1]"])
+    func brokersAreHostsWithOrWithoutAPort(_ brokers: String) async throws {
+        let settings = try await Settings.load(environment: ["MILLRACE_LOG": "kafka://\(brokers)"])
+        #expect(settings.log == .kafka(bootstrap: brokers))
     }
 
     @Test func anyKafkaPropertyPassesThrough() async throws {

@@ -15,7 +15,7 @@ import Testing
 final class Simulation {
     /// What the callers were told.
     private final class Book: Sendable {
-        let pages = Mutex((answers: 0, acknowledged: Set<String>()))
+        let pages = Mutex((waiting: Set<Int>(), acknowledged: Set<String>()))
     }
 
     static let lanes = 4
@@ -29,6 +29,8 @@ final class Simulation {
     var state: SpillState
     var now: Duration = .zero
     var weather = Weather.good
+    /// When the log last failed a lane.
+    var failedAt: [Int: Duration] = [:]
     var isStoreBroken = false
     /// Each lane's spill: records from `low` on.
     var spilled: [[Record]] = Array(repeating: [], count: lanes)
@@ -44,12 +46,15 @@ final class Simulation {
     var underWay: [[(token: UInt64, records: [Record])]] = Array(repeating: [], count: lanes)
     var writing: [SpillAppend] = []
     /// Parts of the spill on their way to the log.
-    enum Stage { case taken(SpillState.Step), handedOver(Int) }
+    enum Stage { case taken(SpillState.Step), read(Int, UInt64, [Record]), handedOver(Int) }
     var steps: [Stage] = []
+    /// On their way to the rejected table.
+    var rejections: [Rejection] = []
     var given: [Int] = Array(repeating: 0, count: lanes)
     /// Names of records whose call was answered with success.
     var acknowledged: Set<String> { book.pages.withLock { $0.acknowledged } }
-    var answers: Int { book.pages.withLock { $0.answers } }
+    /// Calls without answer, but those that a crash has cut off.
+    var unanswered: Int { book.pages.withLock { $0.waiting.count } }
     var calls = 0
     var crashes = 0
     /// What must never be, and was.
@@ -90,7 +95,8 @@ final class Simulation {
             case ..<25: answerOfLog()
             case ..<45: answerOfStore()
             case ..<55: drain()
-            case ..<60: trim()
+            case ..<58: trim()
+            case ..<60: reject()
             case ..<67: tick()
             case ..<68: changeWeather()
             case ..<69: isStoreBroken = hardship == .any && Int.random(in: 0..<4, using: &random) == 0
@@ -113,8 +119,9 @@ final class Simulation {
     private func lookAtBounds() {
         let totals = state.totals
         if totals.heldBytes > configuration.maxBytes + rejectedBytes { faults.insert("the spill is too full") }
-        // Each lane may have one call, or one part of the spill, beyond the bound.
-        if totals.inFlightRecords > configuration.maxInFlightRecords + Lane.maxBatch { faults.insert("too much is in flight") }
+        // A call's part may go beyond the bound; what is drained is bounded by the lanes.
+        let given = state.lanes.joinedFlights.filter { !$0.isDrained && $0.report == nil }.reduce(0) { $0 + $1.records.count }
+        if given > configuration.maxInFlightRecords + 2 { faults.insert("too much is in flight") }
         if totals.heldRecords < 0 || totals.inFlightBytes < 0 { faults.insert("less than nothing") }
     }
 
@@ -126,7 +133,7 @@ final class Simulation {
             tick()
             while !writing.isEmpty { answerOfStore() }
         }
-        return answers == calls
+        return unanswered == 0
     }
 
     /// The weather turns good; everything comes to rest.
@@ -137,9 +144,10 @@ final class Simulation {
             answerOfStore()
             for _ in 0..<Self.lanes { answerOfLog() }
             drain()
+            reject()
             trim()
             tick()
-            if state.lanes.allSatisfy(\.isIdle), writing.isEmpty, steps.isEmpty { return }
+            if state.lanes.allSatisfy(\.isIdle), writing.isEmpty, steps.isEmpty, rejections.isEmpty { return }
         }
     }
 
@@ -152,9 +160,10 @@ final class Simulation {
         let names = parts.flatMap { $0.1.map(Self.name) }
         if hardship == .any, names.count == 1, Int.random(in: 0..<8, using: &random) == 0 { poison.insert(names[0]) }
         calls += 1
-        let call = SpillCall(parts: parts.count) { [book] result in
+        book.pages.withLock { _ = $0.waiting.insert(calls) }
+        let call = SpillCall(parts: parts.count) { [book, calls] result in
             book.pages.withLock { book in
-                book.answers += 1
+                book.waiting.remove(calls)
                 if case .success = result { book.acknowledged.formUnion(names) }
             }
         }
@@ -191,10 +200,12 @@ final class Simulation {
             underWay[lane] = []
             storeSome(of: all, lane)
             for flight in all { state.reported(flight.token, in: lane, LogError(.notDurable, "simulated")) }
+            failedAt[lane] = now
         case .refusing:
             let all = underWay[lane]
             underWay[lane] = []
             for flight in all { state.reported(flight.token, in: lane, LogError(.unknownTopic, "simulated")) }
+            failedAt[lane] = now
         }
         act()
     }
@@ -208,7 +219,7 @@ final class Simulation {
     func answerOfStore() {
         if writing.isEmpty { return }
         let append = writing.removeFirst()
-        if isStoreBroken {
+        if isStoreBroken || (hardship == .any && Int.random(in: 0..<30, using: &random) == 0) {
             state.appended(append, .failure(LogError(.storage, "simulated")))
         } else {
             state.appended(append, .success(commit(append)))
@@ -227,6 +238,7 @@ final class Simulation {
         if let at = steps.indices.randomElement(using: &random), Bool.random(using: &random) {
             goOn(steps.remove(at: at))
         } else if let step = state.takeStep() {
+            if failedAt[step.lane] == now { faults.insert("no pause after a failure") }
             steps.append(.taken(step))
         }
         act()
@@ -239,8 +251,10 @@ final class Simulation {
             let at = Int(step.from - low[step.lane])
             let records = Array(spilled[step.lane][at...].prefix(step.maxRecords))
             let token = state.stepRead(step, records, upTo: step.from + Offset(records.count))
-            underWay[step.lane].append((token, records))
-            steps.append(.handedOver(step.lane))
+            steps.append(.read(step.lane, token, records))
+        case .read(let lane, let token, let records):
+            underWay[lane].append((token, records))
+            steps.append(.handedOver(lane))
         case .handedOver(let lane): state.stepHandedOver(lane)
         }
     }
@@ -271,6 +285,9 @@ final class Simulation {
         for append in writing.prefix(Int.random(in: 0...writing.count, using: &random)) { _ = commit(append) }
         writing = []
         steps = []
+        rejections = []
+        failedAt = [:]
+        book.pages.withLock { $0.waiting = [] }
         for lane in 0..<Self.lanes {
             storeSome(of: underWay[lane], lane)
             underWay[lane] = []
@@ -288,16 +305,21 @@ final class Simulation {
             writing += state.takeAppends()
             guard let effects = state.takeEffects() else { return }
             for settlement in effects.settlements { settlement.call.settle(settlement.failure) }
-            for rejection in effects.rejections {
-                if !isPoison(rejection.record) { faults.insert("a good record is rejected") }
-                if isStoreBroken {
-                    state.rejected(rejection, LogError(.storage, "simulated"))
-                } else {
-                    rejected.append(rejection.record)
-                    state.rejected(rejection, nil)
-                }
-            }
+            rejections += effects.rejections
         }
+    }
+
+    func reject() {
+        guard let at = rejections.indices.randomElement(using: &random) else { return }
+        let rejection = rejections.remove(at: at)
+        if !isPoison(rejection.record) { faults.insert("a good record is rejected") }
+        if isStoreBroken {
+            state.rejected(rejection, LogError(.storage, "simulated"))
+        } else {
+            rejected.append(rejection.record)
+            state.rejected(rejection, nil)
+        }
+        act()
     }
 
     /// Acknowledged records in the order in which the log first got them.
@@ -310,4 +332,8 @@ final class Simulation {
 
     /// All that is on the log or was rejected, by name.
     var kept: Set<String> { Set((stored.joined() + rejected + taken).map(Self.name)) }
+}
+
+extension [Lane] {
+    fileprivate var joinedFlights: [Lane.Flight] { flatMap(\.flights) }
 }

@@ -122,6 +122,24 @@ import Testing
         }
     }
 
+    @Test func aLaneStaysInTheSpillUntilTheLogHasAnswered() async throws {
+        try await withScene { scene in
+            scene.log.set(.fail(.notDurable))
+            scene.give("1")
+            try await scene.passUntil("the copy is durable") { scene.answers.stored == ["1"] }
+            // Sent again, to a log that says nothing: not a reason to give it more.
+            scene.log.set(.hold)
+            try await scene.passUntil("it is sent again") { scene.log.heldCount == 1 }
+            scene.give("2")
+            try await scene.passUntil("the second is spilled") { scene.answers.stored == ["1", "2"] }
+            await scene.pass(.seconds(1))
+            #expect(scene.log.heldCount == 1)
+            scene.log.set(.accept)
+            scene.log.release()
+            try await scene.passUntil("both are there") { scene.log.stored == ["1", "2"] && scene.spill.heldRecords == 0 }
+        }
+    }
+
     @Test func whatIsSpilledOutlivesTheProcess() async throws {
         try await withFolder { folder in
             let first = try await Scene(folder)
