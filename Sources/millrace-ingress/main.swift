@@ -12,12 +12,7 @@ await MillraceService.main(named: "millrace-ingress") { host in
     let channels = try Loaded { files in try Channels.load(environment: environment, files: &files) }
     let configuration = try IngressConfiguration(reader, try IngressChannels(channels.value, reader))
     // Looked at before the server reads them, so that no change falls between.
-    let certificate = try configuration.tls.map { tls in
-        try Loaded { files in
-            files.read(tls.certificatePath)
-            files.read(tls.keyPath)
-        }
-    }
+    let certificate = try configuration.tls.map { try $0.watched() }
     let spill = try await host.settings.openSpill(before: host.log.producer, logger: host.logger)
     let server = try IngressServer(
         configuration: configuration, producer: spill ?? host.log.producer, topics: host.settings.topics,
