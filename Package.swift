@@ -10,7 +10,6 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeat
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
-    .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
 let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
@@ -62,6 +61,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        // Tests alone: a server that speaks HTTP/2 to our client. Hummingbird brings it along.
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.38.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -80,7 +81,7 @@ let package = Package(
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         library("KafkaLog", ["EventLog", "CRdKafka", logging]),
         library("SQLiteLog", ["EventLog", grdb, logging]),
-        library("EventLogTesting", ["EventLog"]),
+        library("EventLogTesting", ["EventLog", logging]),
         library("Spill", ["EventLog", "SQLiteLog", "Telemetry", logging, metrics, lifecycle]),
 
         // What WhatsApp and 360dialog are
@@ -88,20 +89,26 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         library("D360", ["WhatsApp", "CCurl"]),
         library("SendLimits", ["WhatsApp", "EventLog"]),
-        library("HTTPTesting", nio),
+        library(
+            "HTTPTesting",
+            [
+                tls, .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+            ] + nio),
 
         // The stages
         library("Telemetry", [metrics]),
+        library("ServerTLS", [tls]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
-            "Ingress", ["WhatsApp", "EventLog", "Telemetry", "CZlib", crypto, logging, lifecycle, metrics, tls] + nio),
+            "Ingress", ["WhatsApp", "EventLog", "Telemetry", "ServerTLS", "CZlib", crypto, logging, lifecycle, metrics] + nio),
         library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", "WhatsApp", logging]),
         library(
             "Service",
             [
-                "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", "Telemetry", logging, lifecycle,
-                metrics, yaml, system, hummingbird, arguments,
+                "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", "Telemetry", "ServerTLS", logging,
+                lifecycle, metrics, yaml, system, hummingbird, arguments,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable(
@@ -113,10 +120,16 @@ let package = Package(
         library(
             "Commands",
             [
-                "WhatsApp", "EventLog", "Telemetry", crypto, hummingbird, logging, lifecycle, metrics,
+                "WhatsApp", "EventLog", "Telemetry", "ServerTLS", crypto, hummingbird, logging, lifecycle, metrics,
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
             ]),
-        executable("millrace-commands", ["Commands", "Service", "WhatsApp", "EventLog"]),
+        executable(
+            "millrace-commands",
+            [
+                "Commands", "Service", "WhatsApp", "EventLog", lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
 
         // The operator's tool
         library("Simulator", ["WhatsApp", "D360", "EventLog", logging, lifecycle, hummingbird]),
@@ -152,13 +165,13 @@ let package = Package(
             "IngressTests",
             [
                 "Ingress", "millrace-ingress", "Service", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp",
-                "EventLogTesting", "CZlib", crypto, logging, lifecycle, metrics, tls,
+                "EventLogTesting", "HTTPTesting", "ServerTLS", "CZlib", crypto, logging, lifecycle, metrics, tls,
             ] + nio),
         tests(
             "CommandsTests",
             [
-                "Commands", "SQLiteLog", "KafkaLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging,
-                lifecycle,
+                "Commands", "Telemetry", "ServerTLS", "SQLiteLog", "KafkaLog", "EventLogTesting", "HTTPTesting", "D360",
+                "WhatsApp", "EventLog", yaml, logging, lifecycle,
             ]),
         tests("ProcessingTests", ["Processing", "ProcessorTesting", "Telemetry", "SQLiteLog", "EventLogTesting"]),
         tests(

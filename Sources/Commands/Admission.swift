@@ -12,6 +12,9 @@ final class Admission: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    /// Operations that run now.
+    var count: Int { running.withLock { $0 } }
+
     func run<Value: Sendable>(
         within deadline: Duration, _ operation: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {

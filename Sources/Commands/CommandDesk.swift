@@ -1,5 +1,6 @@
 import EventLog
 import Foundation
+import Synchronization
 import WhatsApp
 
 /// Why a request did not become a command. Safe to log and to answer.
@@ -28,10 +29,10 @@ public struct CommandReceipt: Sendable, Hashable {
 /// | after the command, before the answer | calls again | the same id and times: a copy, which the sender drops |
 ///
 /// A caller without a key gets a new command each time: he cannot call again safely.
-public struct CommandDesk: Sendable {
+public final class CommandDesk: Sendable {
     private let producer: any Producer
     private let topics: Topics
-    private let channels: [String: ChannelIdentity]
+    private let channels: Mutex<[String: ChannelIdentity]>
     private let keys: KeyMemory
     private let now: @Sendable () -> Timestamp
 
@@ -42,15 +43,25 @@ public struct CommandDesk: Sendable {
     ) {
         self.producer = producer
         self.topics = topics
-        self.channels = Dictionary(channels.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.channels = Mutex(Self.byName(channels))
         self.keys = keys
         self.now = now
+    }
+
+    /// From now on these channels and no others.
+    public func replaceChannels(_ channels: [ChannelIdentity]) {
+        let channels = Self.byName(channels)
+        self.channels.withLock { $0 = channels }
+    }
+
+    private static func byName(_ channels: [ChannelIdentity]) -> [String: ChannelIdentity] {
+        Dictionary(channels.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Returns when the command is durable. Throws `CommandRefusal`, or the log's error; then calling again with the
     /// same key is right.
     public func accept(_ request: CommandRequest, from principal: Principal) async throws -> CommandReceipt {
-        guard let channel = channels[request.channel], principal.maySend(from: request.channel) else {
+        guard let channel = channels.withLock({ $0[request.channel] }), principal.maySend(from: request.channel) else {
             throw CommandRefusal.forbidden
         }
         let id = OutboundCommand.id(

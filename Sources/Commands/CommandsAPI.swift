@@ -2,7 +2,6 @@ import EventLog
 import Foundation
 import Hummingbird
 import Logging
-import Metrics
 import WhatsApp
 
 /// The HTTP side of `POST /v1/commands`: who calls, how large, and what is answered. The contract stands in
@@ -11,22 +10,17 @@ struct CommandsAPI: Sendable {
     let desk: CommandDesk
     let principals: PrincipalRegister
     let configuration: CommandsConfiguration
+    let admission: Admission
+    let metrics: CommandsMetrics
     let logger: Logger
-    private let admission: Admission
-
-    init(desk: CommandDesk, principals: PrincipalRegister, configuration: CommandsConfiguration, logger: Logger) {
-        self.desk = desk
-        self.principals = principals
-        self.configuration = configuration
-        self.logger = logger
-        admission = Admission(limit: configuration.maxInFlight)
-    }
 
     var router: Router<BasicRequestContext> {
         let router = Router()
         router.post("v1/commands") { request, _ in
+            let clock = ContinuousClock()
+            let start = clock.now
             let answer = await answer(request)
-            CommandsMetric.requests.counter(answer.outcome, in: MetricsSystem.factory).increment()
+            metrics.answered(answer.outcome, after: start.duration(to: clock.now))
             return answer.response
         }
         return router

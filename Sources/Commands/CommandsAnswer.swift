@@ -9,6 +9,11 @@ struct CommandsAnswer: Sendable {
     let body: [UInt8]
     var headers: HTTPFields = [:]
 
+    /// All there are.
+    static let outcomes = [
+        "accepted", "repeated", "invalid", "unauthorized", "forbidden", "conflict", "too_large", "unavailable",
+    ]
+
     static func accepted(_ receipt: CommandReceipt) -> CommandsAnswer {
         CommandsAnswer(
             status: .accepted, outcome: receipt.isRepetition ? "repeated" : "accepted",

@@ -1,5 +1,6 @@
 import EventLog
 import Logging
+import Synchronization
 import WhatsApp
 
 /// Who took which idempotency key first, across instances and restarts.
@@ -21,7 +22,10 @@ public actor KeyMemory {
     private let topic: Topic
     private let logger: Logger
     private let now: @Sendable () -> Timestamp
-    private var index: KeyIndex
+    private var index: KeyIndex {
+        didSet { remembered.store(index.count, ordering: .relaxed) }
+    }
+    private let remembered = Atomic(0)
     private var reader: (any Reader)?
     /// Offset of the next record to read, per partition.
     private var next: [TopicPartition: Offset] = [:]
@@ -66,6 +70,9 @@ public actor KeyMemory {
             }
         }
     }
+
+    /// Keys remembered now.
+    nonisolated var count: Int { remembered.load(ordering: .relaxed) }
 
     public func close() async { await reader?.close() }
 

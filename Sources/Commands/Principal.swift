@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Synchronization
 
 /// Somebody who may ask for messages to be sent.
 public struct Principal: Sendable, Hashable {
@@ -20,11 +21,23 @@ public struct Principal: Sendable, Hashable {
 ///
 /// Tokens are kept and compared as SHA-256 digests: every known token is looked at for every request, in a time that
 /// depends on nothing but their number. Nobody is let in by an empty list.
-public struct PrincipalRegister: Sendable {
-    private let known: [(digest: SHA256Digest, principal: Principal)]
+public final class PrincipalRegister: Sendable {
+    private let known: Mutex<[(digest: SHA256Digest, principal: Principal)]>
 
     public init(_ principals: [(principal: Principal, tokens: [String])]) {
-        known = principals.flatMap { principal, tokens in
+        known = Mutex(Self.digests(principals))
+    }
+
+    /// From now on these and nobody else; requests that are in work end as they began.
+    public func replace(_ principals: [(principal: Principal, tokens: [String])]) {
+        let digests = Self.digests(principals)
+        known.withLock { $0 = digests }
+    }
+
+    private static func digests(
+        _ principals: [(principal: Principal, tokens: [String])]
+    ) -> [(digest: SHA256Digest, principal: Principal)] {
+        principals.flatMap { principal, tokens in
             tokens.filter { !$0.isEmpty }.map { (SHA256.hash(data: Array($0.utf8)), principal) }
         }
     }
@@ -37,7 +50,7 @@ public struct PrincipalRegister: Sendable {
         let token = authorization[space...].drop { $0 == " " }
         let digest = SHA256.hash(data: Array(token.utf8))
         var found: Principal?
-        for (candidate, principal) in known where candidate == digest { found = principal }
+        for (candidate, principal) in known.withLock({ $0 }) where candidate == digest { found = principal }
         return found
     }
 }

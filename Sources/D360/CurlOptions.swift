@@ -24,7 +24,7 @@ struct CurlOptions {
     }
 
     /// What all requests of a transport share.
-    mutating func setConnection(_ configuration: HTTPTransportConfiguration, timeout: Duration) {
+    mutating func setConnection(_ configuration: HTTPTransportConfiguration, isSecure: Bool, timeout: Duration) {
         set(CURLOPT_NOSIGNAL, 1)
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_FOLLOWLOCATION, 0)
@@ -36,6 +36,8 @@ struct CurlOptions {
         set(CURLOPT_MAXAGE_CONN, max(1, Int(configuration.maxIdleAge.components.seconds)))
         // Offered by ALPN: a server without HTTP/2 speaks 1.1, and so does every plain connection.
         set(CURLOPT_HTTP_VERSION, configuration.usesHTTP2 ? Int(CURL_HTTP_VERSION_2TLS) : Int(CURL_HTTP_VERSION_1_1))
+        // The first requests wait for the first connection to tell whether it takes all of them, instead of opening one each.
+        set(CURLOPT_PIPEWAIT, configuration.usesHTTP2 && isSecure ? 1 : 0)
         set(CURLOPT_PROXY, configuration.proxy ?? "")
         if let caFile = configuration.caFile { set(CURLOPT_CAINFO, caFile) }
     }

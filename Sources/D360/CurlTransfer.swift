@@ -27,6 +27,7 @@ final class CurlTransfer {
     private struct Shape: Equatable {
         let method: String
         let hasBody: Bool
+        let isSecure: Bool
         let timeout: Duration
     }
 
@@ -42,7 +43,7 @@ final class CurlTransfer {
     /// options that both have in common.
     func prepare(_ request: HTTPRequest) throws(TransportError) {
         let shape = Shape(
-            method: request.method, hasBody: !request.body.isEmpty,
+            method: request.method, hasBody: !request.body.isEmpty, isSecure: request.isSecure,
             timeout: request.timeout ?? configuration.totalTimeout)
         let isNew = shape != self.shape
         let hasOtherURL = isNew || request.url != self.request.url
@@ -54,7 +55,7 @@ final class CurlTransfer {
         var options = CurlOptions(easy)
         if isNew {
             curl_easy_reset(easy)
-            options.setConnection(configuration, timeout: shape.timeout)
+            options.setConnection(configuration, isSecure: shape.isSecure, timeout: shape.timeout)
             setMethod(&options)
             setCallbacks(&options)
         }

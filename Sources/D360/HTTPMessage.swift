@@ -81,6 +81,9 @@ extension HTTPRequest {
         return headers.fault
     }
 
+    /// By the scheme, which has been looked at before.
+    var isSecure: Bool { (url.utf8.dropFirst(4).first ?? 0) | 0x20 == UInt8(ascii: "s") }
+
     /// A character of a token, RFC 9110 section 5.6.2.
     static func isToken(_ byte: UInt8) -> Bool {
         switch byte {

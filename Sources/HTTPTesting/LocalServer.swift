@@ -1,9 +1,11 @@
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
 import NIOPosix
+import NIOSSL
 import Synchronization
 
-/// A real HTTP/1.1 server on 127.0.0.1 for tests: it notes every request and behaves, or misbehaves, as told.
+/// A real HTTP server on 127.0.0.1 for tests, in plain HTTP/1.1 or over TLS, then with HTTP/2 if it is offered: it notes every request and behaves, or misbehaves, as told.
 public final class LocalServer: Sendable {
     public struct Request: Sendable {
         public var method: String
@@ -12,6 +14,7 @@ public final class LocalServer: Sendable {
         public var body: [UInt8]
         /// Which connection it came over, counted from 0.
         public var connection: Int
+        public var isHTTP2: Bool
 
         public func header(_ name: String) -> String? {
             headers.first { $0.name.lowercased() == name.lowercased() }?.value
@@ -39,26 +42,46 @@ public final class LocalServer: Sendable {
     private let state = Mutex(State())
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let listener: Mutex<(any Channel)?> = Mutex(nil)
+    private let connectionChannels = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private let tls: NIOSSLContext?
     private let reply: @Sendable (Request) -> Reply
 
     /// `reply` is asked once per request, on the server's thread.
-    public init(_ reply: @escaping @Sendable (Request) -> Reply = { _ in .answer() }) async throws {
+    public init(
+        tls: NIOSSLContext? = nil, _ reply: @escaping @Sendable (Request) -> Reply = { _ in .answer() }
+    ) async throws {
+        self.tls = tls
         self.reply = reply
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { [self] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: false)
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(self))
-                }
-            }
+            .childChannelInitializer { [self] channel in prepare(channel) }
             .bind(host: "127.0.0.1", port: 0).get()
         listener.withLock { $0 = channel }
     }
 
+    private func prepare(_ channel: any Channel) -> EventLoopFuture<Void> {
+        let connection = opened(channel)
+        guard let tls else {
+            return channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: false)
+                try channel.pipeline.syncOperations.addHandler(RequestHandler(self, connection))
+            }
+        }
+        return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+        }.flatMap {
+            // One call for each stream of HTTP/2, or for the connection of HTTP/1.1.
+            channel.configureCommonHTTPServerPipeline { stream in
+                stream.eventLoop.makeCompletedFuture {
+                    try stream.pipeline.syncOperations.addHandler(RequestHandler(self, connection))
+                }
+            }
+        }
+    }
+
     public var port: Int { listener.withLock { $0?.localAddress?.port } ?? 0 }
-    public var url: String { "http://127.0.0.1:\(port)" }
+    public var url: String { "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)" }
     public var requests: [Request] { state.withLock { $0.requests } }
     /// Connections ever made.
     public var connections: Int { state.withLock { $0.connections } }
@@ -97,19 +120,26 @@ public final class LocalServer: Sendable {
         return condition()
     }
 
-    fileprivate func opened() -> Int {
-        state.withLock { state in
+    /// Closes every connection in the middle of whatever it does.
+    public func cutConnections() {
+        for channel in connectionChannels.withLock({ Array($0.values) }) { channel.close(promise: nil) }
+    }
+
+    private func opened(_ channel: any Channel) -> Int {
+        connectionChannels.withLock { $0[ObjectIdentifier(channel)] = channel }
+        channel.closeFuture.whenComplete { [self] _ in
+            connectionChannels.withLock { $0[ObjectIdentifier(channel)] = nil }
+            state.withLock { $0.open -= 1 }
+        }
+        return state.withLock { state in
             state.open += 1
             defer { state.connections += 1 }
             return state.connections
         }
     }
 
-    fileprivate func closed(_ channel: any Channel) {
-        state.withLock { state in
-            state.open -= 1
-            state.held.removeAll { $0 === channel }
-        }
+    fileprivate func ended(_ channel: any Channel) {
+        state.withLock { state in state.held.removeAll { $0 === channel } }
     }
 
     fileprivate func received(_ request: Request, on channel: any Channel) {
@@ -148,24 +178,22 @@ public final class LocalServer: Sendable {
     }
 }
 
-/// One connection's requests, gathered and handed to the server.
-private final class ConnectionHandler: ChannelInboundHandler {
+/// The requests of one connection, or of one stream, gathered and handed to the server.
+private final class RequestHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
 
     private let server: LocalServer
-    private var connection = 0
+    private let connection: Int
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
 
-    init(_ server: LocalServer) { self.server = server }
-
-    func channelActive(context: ChannelHandlerContext) {
-        connection = server.opened()
-        context.fireChannelActive()
+    init(_ server: LocalServer, _ connection: Int) {
+        self.server = server
+        self.connection = connection
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        server.closed(context.channel)
+        server.ended(context.channel)
         context.fireChannelInactive()
     }
 
@@ -183,11 +211,12 @@ private final class ConnectionHandler: ChannelInboundHandler {
             let headers = head.headers.map { (name: $0.name, value: $0.value) }
             server.received(
                 LocalServer.Request(
-                    method: head.method.rawValue, path: head.uri, headers: headers, body: body, connection: connection),
+                    method: head.method.rawValue, path: head.uri, headers: headers, body: body, connection: connection,
+                    isHTTP2: head.version == .http2),
                 on: context.channel)
         }
     }
 }
 
 @available(*, unavailable)
-extension ConnectionHandler: Sendable {}
+extension RequestHandler: Sendable {}

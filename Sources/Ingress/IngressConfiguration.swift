@@ -1,3 +1,5 @@
+import ServerTLS
+
 /// Settings of an `IngressServer`. The defaults are meant for production behind a proxy that ends TLS; with `tls`
 /// the ingress ends it itself.
 public struct IngressConfiguration: Sendable {

@@ -3,6 +3,7 @@ import Logging
 import Metrics
 import NIOCore
 import NIOPosix
+import ServerTLS
 import ServiceLifecycle
 import Synchronization
 import Telemetry
@@ -35,10 +36,10 @@ public final class IngressServer: Service {
         metrics: any MetricsFactory = MetricsSystem.factory, now: @escaping @Sendable () -> Timestamp
     ) throws(IngressConfigurationError) {
         try configuration.validate()
-        if let files = configuration.tls {
-            tls = try TLSContexts(files)
-        } else {
-            tls = nil
+        do throws(TLSFilesError) {
+            if let files = configuration.tls { tls = try TLSContexts(files) } else { tls = nil }
+        } catch {
+            throw IngressConfigurationError(error.description)
         }
         core = IngressCore(
             configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now)
@@ -64,7 +65,7 @@ public final class IngressServer: Service {
 
     /// Reads the TLS files anew, blocking, for the connections that come from now on; those that are open go on. Throws
     /// when the files are no good; then nothing has changed. Without TLS it does nothing.
-    public func reloadTLS() throws(IngressConfigurationError) { try tls?.reload() }
+    public func reloadTLS() throws(TLSFilesError) { try tls?.reload() }
 
     /// Serves until the graceful shutdown: then no connection is accepted any more, requests in flight are finished
     /// (for at most `shutdownTimeout`), and it returns. Throws when the address cannot be bound. Runs once.

@@ -11,6 +11,7 @@ import Yams
 ///         token_env: CRM_TOKEN                   # or `token`, plain, for a first try
 ///
 /// A token has at least 16 characters and no blanks, and belongs to one principal. Every mistake is named by its place.
+/// The endpoint takes changes of the file and of token files while it runs (`Reloading`).
 public enum PrincipalsFile {
     public struct Entry: Sendable {
         public var name: String
@@ -20,24 +21,33 @@ public enum PrincipalsFile {
 
     static let setting = "MILLRACE_COMMANDS_PRINCIPALS"
 
-    public static func load(environment: [String: String]) throws -> [Entry] {
+    /// - Parameter files: What is read is read through it, so that it can be watched.
+    public static func load(environment: [String: String], files: inout FileContents) throws -> [Entry] {
         guard let path = environment[setting] else {
             throw SettingError(setting, "must name the file of those who may send commands")
         }
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let data = files.read(path) else {
             throw SettingError(setting, "names a file that cannot be read")
         }
-        return try parse(yaml: String(decoding: data, as: UTF8.self), environment: environment)
+        return try parse(yaml: String(decoding: data, as: UTF8.self), environment: environment, files: &files)
     }
 
     static func parse(yaml: String, environment: [String: String] = [:]) throws -> [Entry] {
+        var files = FileContents()
+        return try parse(yaml: yaml, environment: environment, files: &files)
+    }
+
+    private static func parse(
+        yaml: String, environment: [String: String], files: inout FileContents
+    ) throws -> [Entry] {
         guard let root = try? Yams.load(yaml: yaml) as? [String: Any] else {
             throw SettingError("principals file", "is not valid YAML")
         }
         guard Set(root.keys) == ["principals"], let members = root["principals"] as? [String: Any], !members.isEmpty
         else { throw SettingError("principals file", "must have principals, and nothing else") }
-        let entries = try members.sorted { $0.key < $1.key }.map { name, value in
-            try entry(name, value, environment)
+        var entries: [Entry] = []
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
+            entries.append(try entry(name, value, environment, &files))
         }
         let tokens = entries.flatMap(\.tokens)
         guard Set(tokens).count == tokens.count else {
@@ -46,7 +56,9 @@ public enum PrincipalsFile {
         return entries
     }
 
-    private static func entry(_ name: String, _ value: Any, _ environment: [String: String]) throws -> Entry {
+    private static func entry(
+        _ name: String, _ value: Any, _ environment: [String: String], _ files: inout FileContents
+    ) throws -> Entry {
         let place = "principals.\(name)"
         guard (1...64).contains(name.count) else { throw SettingError(place, "a name has 1 to 64 characters") }
         guard let members = value as? [String: Any] else { throw SettingError(place, "must be a mapping") }
@@ -61,11 +73,11 @@ public enum PrincipalsFile {
             }
             channels = Set(names)
         }
-        return Entry(name: name, tokens: try tokens(members, place, environment), channels: channels)
+        return Entry(name: name, tokens: try tokens(members, place, environment, &files), channels: channels)
     }
 
     private static func tokens(
-        _ members: [String: Any], _ place: String, _ environment: [String: String]
+        _ members: [String: Any], _ place: String, _ environment: [String: String], _ files: inout FileContents
     ) throws -> [Secret] {
         let text: String
         switch (members["token"], members["token_env"], members["token_file"]) {
@@ -75,7 +87,7 @@ public enum PrincipalsFile {
                 throw SettingError("\(place).token_env", "names an environment variable that is not set")
             }
             text = value
-        case (nil, nil, let file as String): text = try Secret.read(file: file, for: "\(place).token_file")
+        case (nil, nil, let file as String): text = try Secret.text(of: files.read(file), for: "\(place).token_file")
         default: throw SettingError("\(place).token", "must be text, given once, as token, token_env or token_file")
         }
         let tokens = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }

@@ -26,7 +26,7 @@ extension IngressConfiguration {
         self.init(channels: channels.named, account: channels.account)
         host = reader.string(forKey: "ingress.host", default: host)
         port = try reader.int("ingress.port", default: port, in: 0...65_535)
-        tls = try Self.tls(reader)
+        tls = try reader.tlsFiles("ingress")
         continuesTraces = try reader.flag("ingress.continueTraces", default: continuesTraces)
         maxBodyBytes = try reader.int("ingress.maxBodyBytes", default: maxBodyBytes, in: 1_024...(7 << 20))
         maxHeaderBytes = try reader.int("ingress.maxHeaderBytes", default: maxHeaderBytes, in: 1_024...(1 << 20))
@@ -38,23 +38,6 @@ extension IngressConfiguration {
         headerTimeout = try reader.milliseconds("ingress.headerTimeoutMs", default: headerTimeout, in: 100...600_000)
         bodyTimeout = try reader.milliseconds("ingress.bodyTimeoutMs", default: bodyTimeout, in: 100...600_000)
         idleTimeout = try reader.milliseconds("ingress.idleTimeoutMs", default: idleTimeout, in: 100...3_600_000)
-    }
-
-    private static func tls(_ reader: ConfigReader) throws(SettingError) -> TLSFiles? {
-        switch (reader.string(forKey: "ingress.tls.certificate"), reader.string(forKey: "ingress.tls.key")) {
-        case (let certificate?, let key?): return TLSFiles(certificatePath: certificate, keyPath: key)
-        case (nil, nil): return nil
-        case (nil, _?): throw SettingError("MILLRACE_INGRESS_TLS_CERTIFICATE", "is needed beside the key")
-        case (_?, nil): throw SettingError("MILLRACE_INGRESS_TLS_KEY", "is needed beside the certificate")
-        }
-    }
-}
-
-extension ConfigReader {
-    fileprivate func milliseconds(
-        _ key: ConfigKey, default fallback: Duration, in range: ClosedRange<Int>
-    ) throws(SettingError) -> Duration {
-        .milliseconds(try int(key, default: Int(fallback / .milliseconds(1)), in: range))
     }
 }
 

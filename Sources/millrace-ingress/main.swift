@@ -12,12 +12,7 @@ await MillraceService.main(named: "millrace-ingress") { host in
     let channels = try Loaded { files in try Channels.load(environment: environment, files: &files) }
     let configuration = try IngressConfiguration(reader, try IngressChannels(channels.value, reader))
     // Looked at before the server reads them, so that no change falls between.
-    let certificate = try configuration.tls.map { tls in
-        try Loaded { files in
-            files.read(tls.certificatePath)
-            files.read(tls.keyPath)
-        }
-    }
+    let certificate = try configuration.tls.map { try $0.watched() }
     if OpenFiles.limit < configuration.maxConnections + 256 {
         host.logger.warning(
             "MILLRACE_INGRESS_MAX_CONNECTIONS is more than the process may open files; raise its limit (ulimit -Hn)",

@@ -47,13 +47,13 @@ import WhatsApp
             ),
             (
                 interactive("type: button, body: {text: a}, action: {buttons: [{reply: {id: a, title: \(long)}}]}"),
-                "reply.interactive.action.buttons.reply.title", "r1"
+                "reply.interactive.action.buttons[0].reply.title", "r1"
             ),
             (
                 interactive(
                     "type: button, body: {text: a}, action: {buttons: [{reply: {id: a, title: b}}, {reply: {id: a, title: c}}]}"
                 ),
-                "reply.interactive.action.buttons.reply.id", "r1"
+                "reply.interactive.action.buttons[1].reply.id", "r1"
             ),
             (
                 interactive("type: button, body: {}, action: {buttons: [{reply: {id: a, title: b}}]}"),
@@ -61,7 +61,7 @@ import WhatsApp
             ),
             (
                 interactive("type: list, body: {text: a}, action: {button: b, sections: [{rows: []}]}"),
-                "reply.interactive.action.sections.rows", "r1"
+                "reply.interactive.action.sections[0].rows", "r1"
             ),
             (
                 interactive("type: list, body: {text: a}, action: {sections: [{rows: [{id: a, title: b}]}]}"),

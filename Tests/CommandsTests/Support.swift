@@ -6,6 +6,7 @@ import KafkaLog
 import Logging
 import SQLiteLog
 import ServiceLifecycle
+import Telemetry
 import WhatsApp
 
 let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -126,28 +127,37 @@ struct Endpoint {
     static let token = "secret-token-of-shop"
     static let secondToken = "another-token-of-shop"
     let url: String
+    let port: Int
+    let server: CommandsServer
+    let register: PrincipalRegister
+    let desk: CommandDesk
+    let metrics: PrometheusRegistry
     private let transport = HTTPTransport()
 
     static func run(
-        _ bench: Bench, on log: (any Log)? = nil, maxBodyBytes: Int = 256 << 10,
+        _ bench: Bench, on log: (any Log)? = nil, configure: (inout CommandsConfiguration) -> Void = { _ in },
         _ body: (Endpoint) async throws -> Void
     ) async throws {
         var configuration = CommandsConfiguration()
         configuration.port = 0
-        configuration.maxBodyBytes = maxBodyBytes
+        configure(&configuration)
         let keys = bench.keys(on: log)
         let register = PrincipalRegister([
             (Principal(name: "shop"), [token, secondToken]),
             (Principal(name: "crm", channels: ["old"]), ["secret-token-of-crm"]),
         ])
         let (ports, port) = AsyncStream<Int>.makeStream()
-        let server = CommandsServer(
-            desk: bench.desk(keys, on: log), keys: keys, principals: register, configuration: configuration,
+        let desk = bench.desk(keys, on: log)
+        let metrics = PrometheusRegistry()
+        let server = try CommandsServer(
+            desk: desk, keys: keys, principals: register, configuration: configuration, metrics: metrics,
             logger: silent, listening: { port.yield($0) })
         let group = ServiceGroup(services: [server], logger: silent)
         let running = Task { try await group.run() }
         guard let number = await ports.first(where: { _ in true }) else { return }
-        let endpoint = Endpoint(url: "http://127.0.0.1:\(number)")
+        let endpoint = Endpoint(
+            url: "\(configuration.tls == nil ? "http" : "https")://127.0.0.1:\(number)", port: number, server: server,
+            register: register, desk: desk, metrics: metrics)
         do {
             try await body(endpoint)
         } catch {
@@ -160,10 +170,11 @@ struct Endpoint {
     }
 
     func post(
-        _ body: String, token: String? = Endpoint.token, headers: [HTTPField] = [], path: String = "/v1/commands"
+        _ body: String, token: String? = Endpoint.token, headers: [HTTPField] = [], path: String = "/v1/commands",
+        over other: HTTPTransport? = nil
     ) async throws -> (status: Int, json: JSON, response: HTTPResponse) {
         let authorization = token.map { [HTTPField("Authorization", "Bearer \($0)")] } ?? []
-        let response = try await transport.perform(
+        let response = try await (other ?? transport).perform(
             HTTPRequest(method: "POST", url: url + path, headers: authorization + headers, body: Array(body.utf8)))
         return (response.status, try JSON(parsing: response.body), response)
     }

@@ -1,42 +1,54 @@
 import D360
 import EventLog
 import Foundation
-import Logging
-import Service
-import Subprocess
 import Synchronization
-import SystemPackage
 import Testing
 import WhatsApp
 
-/// What a load balancer and 360dialog see of a stop: the ingress as a real process, told to stop in the middle of load.
+/// What a load balancer and a caller see of a stop: the stage as a real process, told to stop in the middle of load.
 @Suite struct GracefulStopTests {
-    @Test func aStopUnderLoadLosesNothingThatWasAcknowledged() async throws {
-        let stage = try await Ingress.start(drain: .milliseconds(1_000))
+    @Test func aStopOfTheIngressUnderLoadLosesNothingThatWasAcknowledged() async throws {
+        let ingress = try await Ingress.start(drain: .milliseconds(1_000))
+        try await stopsUnderLoad(
+            ingress.stage, acknowledged: { ingress.acknowledged }, topic: ingress.stage.topics.messages
+        ) { await ingress.post("wamid.\($0)") }
+    }
+
+    @Test func aStopOfTheCommandsEndpointUnderLoadLosesNothingThatWasAcknowledged() async throws {
+        let commands = try await CommandsEndpoint.start(drain: .milliseconds(1_000))
+        try await stopsUnderLoad(
+            commands.stage, acknowledged: { commands.acknowledged }, topic: commands.stage.topics.outbound
+        ) { await commands.post(key: $0) }
+    }
+
+    private func stopsUnderLoad(
+        _ stage: StageProcess, acknowledged: @escaping @Sendable () -> Set<String>, topic: Topic,
+        _ call: @escaping @Sendable (_ name: String) async -> Int?
+    ) async throws {
         try await eventually("it is ready") { await stage.get("/readyz") == 200 }
-        let load = Task { await stage.load(connections: 8) }
-        try await eventually("webhooks are taken") { stage.acknowledged.count > 100 }
+        let load = Task { await StageProcess.load(connections: 8, call) }
+        try await eventually("calls are taken") { acknowledged().count > 100 }
         #expect(await stage.get("/livez") == 200)
         stage.terminate()
         try await eventually("it says that it is not ready") { await stage.get("/readyz") == 503 }
         // Not ready comes first: what arrives now is still taken.
-        let before = stage.acknowledged.count
-        try await eventually("webhooks are still taken") { stage.acknowledged.count > before }
+        let before = acknowledged().count
+        try await eventually("calls are still taken") { acknowledged().count > before }
         #expect(await stage.get("/livez") == 200)
         #expect(try await stage.exitStatus() == .exited(0))
         load.cancel()
         await load.value
-        let acknowledged = stage.acknowledged
-        let stored = try await stage.storedMessages()
-        #expect(acknowledged.count > before)
-        #expect(acknowledged.subtracting(stored) == [])
+        #expect(acknowledged().count > before)
+        let stored = try await stage.storedIDs(topic)
+        #expect(acknowledged().subtracting(stored) == [])
         try await stage.remove()
     }
 
-    @Test func theMetricsOfAProcessAreThoseOfItsTraffic() async throws {
-        let stage = try await Ingress.start(drain: .zero)
+    @Test func theMetricsOfTheIngressAreThoseOfItsTraffic() async throws {
+        let ingress = try await Ingress.start()
+        let stage = ingress.stage
         try await eventually("it is ready") { await stage.get("/readyz") == 200 }
-        for number in 0..<20 { #expect(await stage.post("wamid.\(number)") == 200) }
+        for number in 0..<20 { #expect(await ingress.post("wamid.\(number)") == 200) }
         let text = await stage.text("/metrics")
         #expect(text.contains("\nhttp_server_request_duration_seconds_count{http_response_status_code=\"200\"} 20\n"))
         #expect(text.contains("\nwhatsapp_events_received_total{kind=\"messages\"} 20\n"))
@@ -46,93 +58,59 @@ import WhatsApp
         #expect(try await stage.exitStatus() == .exited(0))
         try await stage.remove()
     }
+
+    @Test func theCommandsEndpointTakesNewTokensAndShowsItsTraffic() async throws {
+        let commands = try await CommandsEndpoint.start()
+        let stage = commands.stage
+        try await eventually("it is ready") { await stage.get("/readyz") == 200 }
+        #expect(await commands.post(key: "1") == 202)
+        #expect(await commands.post(key: "2", token: "another-token-of-shop") == 401)
+        try stage.write("another-token-of-shop\n", to: "tokens")
+        try await eventually("the new token is known") {
+            await commands.post(key: "2", token: "another-token-of-shop") == 202
+        }
+        #expect(await commands.post(key: "3") == 401)
+        // What is no good changes nothing.
+        try stage.write("short\n", to: "tokens")
+        try await eventually("it is said in the log") {
+            let text = try String(contentsOfFile: "\(stage.directory)/millrace-commands.log", encoding: .utf8)
+            return text.contains("principals.shop.token") && !text.contains("token-of-shop")
+        }
+        #expect(await commands.post(key: "4", token: "another-token-of-shop") == 202)
+        let text = await stage.text("/metrics")
+        #expect(text.contains("\ncommands_requests_total{outcome=\"accepted\"} 3\n"))
+        #expect(text.contains("\nservice_ready 1.0\n"))
+        #expect(await stage.text("/readyz").contains("commands"))
+        #expect(!text.contains("token-of-shop") && !text.contains("15550001111"))
+        stage.terminate()
+        #expect(try await stage.exitStatus() == .exited(0))
+        try await stage.remove()
+    }
 }
 
-/// One ingress process on an embedded log of its own.
+/// `millrace-ingress` with one channel.
 private final class Ingress: Sendable {
-    private let directory: String
-    private let log: any Log
-    private let topics = Topics(partitions: 4)
-    private let ports: Ports
-    private let transport = HTTPTransport()
-    private let process = Mutex<Task<TerminationStatus, any Error>?>(nil)
-    private let pid = Mutex<Int32?>(nil)
+    let stage: StageProcess
     private let taken = Mutex<Set<String>>([])
 
     var acknowledged: Set<String> { taken.withLock { $0 } }
 
-    static func start(drain: Duration) async throws -> Ingress {
-        let directory = NSTemporaryDirectory() + "graceful-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let log = try await LogLocation.sqlite(path: "\(directory)/events.db").open(
-            kafkaProperties: [:], replicas: 1, logger: silent)
-        let ingress = Ingress(directory, log, try Ports())
-        try await Provisioning.provision(log, topics: ingress.topics)
-        try ingress.run(drain: drain)
-        return ingress
-    }
-
-    private init(_ directory: String, _ log: any Log, _ ports: Ports) {
-        self.directory = directory
-        self.log = log
-        self.ports = ports
-    }
-
-    private func run(drain: Duration) throws {
+    static func start(drain: Duration = .zero) async throws -> Ingress {
         let channels = """
             channels:
               demo:
                 webhook: { basic: { user: demo, password: secret } }
             """
-        try Data(channels.utf8).write(to: URL(fileURLWithPath: "\(directory)/channels.yaml"))
-        let environment: [Environment.Key: String?] = [
-            "MILLRACE_LOG": "sqlite:\(directory)/events.db", "MILLRACE_CHANNELS": "\(directory)/channels.yaml",
-            "MILLRACE_TOPICS_PARTITIONS": "4", "MILLRACE_INGRESS_HOST": "127.0.0.1",
-            "MILLRACE_INGRESS_PORT": "\(ports.ingress)", "MILLRACE_ADMIN_PORT": "\(ports.simulator)",
-            "MILLRACE_DRAIN_MS": "\(drain.milliseconds)",
-        ]
-        let errors = try FileDescriptor.open(
-            FilePath("\(directory)/ingress.log"), .writeOnly, options: [.create, .append, .closeOnExec],
-            permissions: .ownerReadWrite)
-        let running = Task {
-            try await Subprocess.run(
-                .path(FilePath("\(Fleet.programs)/millrace-ingress")), environment: .inherit.updating(environment),
-                input: .none, output: .sequence, error: .fileDescriptor(errors, closeAfterSpawningProcess: true)
-            ) { execution in
-                self.pid.withLock { $0 = execution.processIdentifier.value }
-                for try await _ in execution.standardOutput {}
-            }.terminationStatus
-        }
-        process.withLock { $0 = running }
+        return Ingress(
+            try await StageProcess.start("millrace-ingress", drain: drain, files: ["channels.yaml": channels]) {
+                [
+                    "MILLRACE_CHANNELS": "\($0)/channels.yaml", "MILLRACE_INGRESS_HOST": "127.0.0.1",
+                    "MILLRACE_INGRESS_PORT": "\($1)",
+                ]
+            })
     }
 
-    func terminate() {
-        if let pid = pid.withLock({ $0 }) { kill(pid, SIGTERM) }
-    }
-
-    func exitStatus() async throws -> TerminationStatus { try await process.withLock { $0 }!.value }
-
-    func remove() async throws {
-        await transport.shutdown()
-        await log.close()
-        try FileManager.default.removeItem(atPath: directory)
-    }
-
-    // MARK: Asking
-
-    /// The status; nil when nobody answers.
-    func get(_ path: String) async -> Int? {
-        try? await transport.perform(HTTPRequest(method: "GET", url: "http://127.0.0.1:\(ports.simulator)\(path)")).status
-    }
-
-    func text(_ path: String) async -> String {
-        let response = try? await transport.perform(
-            HTTPRequest(method: "GET", url: "http://127.0.0.1:\(ports.simulator)\(path)"))
-        return String(decoding: response?.body ?? [], as: UTF8.self)
-    }
-
-    // MARK: Load
+    private init(_ stage: StageProcess) { self.stage = stage }
 
     func post(_ id: String) async -> Int? {
         let body = """
@@ -142,42 +120,58 @@ private final class Ingress: Sendable {
             """
         let login = "Basic " + Data("demo:secret".utf8).base64EncodedString()
         let request = HTTPRequest(
-            url: "http://127.0.0.1:\(ports.ingress)/webhooks/demo", headers: [HTTPField("Authorization", login)],
+            url: "http://127.0.0.1:\(stage.port)/webhooks/demo", headers: [HTTPField("Authorization", login)],
             body: Array(body.utf8))
-        let status = try? await transport.perform(request).status
+        let status = try? await stage.transport.perform(request).status
         if status == 200 { taken.withLock { _ = $0.insert(id) } }
         return status
     }
+}
 
-    /// One message after the other on each connection, until cancelled.
-    func load(connections: Int) async {
-        await withDiscardingTaskGroup { group in
-            for connection in 0..<connections {
-                group.addTask {
-                    var number = 0
-                    while !Task.isCancelled {
-                        number += 1
-                        // A refused connection is no reason to spin.
-                        if await self.post("wamid.\(connection)-\(number)") == nil { try? await Task.sleep(for: .milliseconds(20)) }
-                    }
-                }
-            }
-        }
+/// `millrace-commands` with one channel and one caller.
+private final class CommandsEndpoint: Sendable {
+    static let token = "first-token-of-shop"
+    let stage: StageProcess
+    private let taken = Mutex<Set<String>>([])
+
+    /// Ids of commands that were answered 202.
+    var acknowledged: Set<String> { taken.withLock { $0 } }
+
+    static func start(drain: Duration = .zero) async throws -> CommandsEndpoint {
+        let channels = """
+            channels:
+              demo:
+                phone_number_id: "700"
+                webhook: { basic: { user: demo, password: secret } }
+                api_key: test-key
+            """
+        return CommandsEndpoint(
+            try await StageProcess.start(
+                "millrace-commands", drain: drain, files: ["channels.yaml": channels, "tokens": token + "\n"]
+            ) { directory, port in
+                let principals = "principals: { shop: { token_file: \(directory)/tokens } }"
+                try? Data(principals.utf8).write(to: URL(fileURLWithPath: "\(directory)/principals.yaml"))
+                return [
+                    "MILLRACE_CHANNELS": "\(directory)/channels.yaml",
+                    "MILLRACE_COMMANDS_PRINCIPALS": "\(directory)/principals.yaml", "MILLRACE_COMMANDS_PORT": "\(port)",
+                ]
+            })
     }
 
-    /// The ids of all messages on the log.
-    func storedMessages() async throws -> Set<String> {
-        var found: Set<String> = []
-        let reader = try await log.reader()
-        for partition in try await log.admin.partitions(of: topics.messages) {
-            var at: Offset = 0
-            while let last = try await {
-                let records = try await reader.read(partition, from: at, maxRecords: 1_000, waitingUpTo: .zero)
-                for record in records { found.insert(try CloudEvent(record.headers).id) }
-                return records.last
-            }() { at = last.offset + 1 }
+    private init(_ stage: StageProcess) { self.stage = stage }
+
+    func post(key: String, token: String = CommandsEndpoint.token) async -> Int? {
+        let body = """
+            {"channel":"demo","to":"15550001111","purpose":"utility","idempotency_key":"\(key)",\
+            "message":{"type":"text","text":{"body":"hi"}}}
+            """
+        let request = HTTPRequest(
+            url: "http://127.0.0.1:\(stage.port)/v1/commands", headers: [HTTPField("Authorization", "Bearer \(token)")],
+            body: Array(body.utf8))
+        guard let answer = try? await stage.transport.perform(request) else { return nil }
+        if answer.status == 202, let id = (try? JSON(parsing: answer.body))?["command_id"]?.string {
+            taken.withLock { _ = $0.insert(id) }
         }
-        await reader.close()
-        return found
+        return answer.status
     }
 }

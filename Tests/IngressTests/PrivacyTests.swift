@@ -1,4 +1,5 @@
 import EventLog
+import EventLogTesting
 import Testing
 
 @testable import Ingress
@@ -8,7 +9,7 @@ import Testing
     private static let words = ["15550007777", "very private words", "dGVzdHVzZXI6", "wrong-secret", "hidden-path"]
 
     @Test func nothingOfARequestIsLoggedOrSentBack() async throws {
-        let logs = LogCapture()
+        let logs = RecordedLog()
         let producer = TestProducer()
         let body = message("wamid.1", from: "15550007777", text: "very private words")
         var answers: [String] = []
@@ -34,7 +35,7 @@ import Testing
     }
 
     @Test func successIsNotLoggedAndFailureIsLoggedOnce() async throws {
-        let logs = LogCapture()
+        let logs = RecordedLog()
         let producer = TestProducer()
         try await withIngress(producer, logs: logs) { ingress in
             let before = logs.text

@@ -1,5 +1,7 @@
 import Foundation
+import HTTPTesting
 import NIOSSL
+import ServerTLS
 import Testing
 
 @testable import Ingress
@@ -69,14 +71,14 @@ struct TLSTests {
             let tls = certificates.trusting(certificates.first)
             let breakages: [() throws -> Void] = [
                 { try certificates.installCertificate(certificates.second) },
-                { try certificates.write("no certificate", to: certificates.files.certificatePath) },
-                { try certificates.write("no key", to: certificates.files.keyPath) },
-                { try certificates.delete(certificates.files.keyPath) },
+                { try certificates.write("no certificate", to: certificates.certificatePath) },
+                { try certificates.write("no key", to: certificates.keyPath) },
+                { try certificates.delete(certificates.keyPath) },
             ]
             for breakage in breakages {
                 try certificates.install(certificates.first)
                 try breakage()
-                let error = #expect(throws: IngressConfigurationError.self) { try ingress.server.reloadTLS() }
+                let error = #expect(throws: TLSFilesError.self) { try ingress.server.reloadTLS() }
                 #expect(error?.description.hasPrefix("the TLS ") == true)
                 let client = try await TestClient.connect(ingress.port, tls: tls)
                 try await client.send(post(message("wamid.1")))
@@ -161,73 +163,6 @@ struct TLSTests {
     }
 }
 
-/// Two self-made pairs, and the place where the server looks for the one in use.
-struct Certificates {
-    static let openssl = "/usr/bin/openssl"
-
-    struct Pair {
-        let certificate: String
-        let key: String
-    }
-
-    let first: Pair
-    let second: Pair
-    let files: TLSFiles
-    private let folder: URL
-
-    init() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "ingress-tls-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        self.folder = folder
-        func path(_ name: String) -> String { folder.appending(path: name).path }
-        first = Pair(certificate: path("first.crt"), key: path("first.key"))
-        second = Pair(certificate: path("second.crt"), key: path("second.key"))
-        files = TLSFiles(certificatePath: path("tls.crt"), keyPath: path("tls.key"))
-        for pair in [first, second] { try Self.make(pair) }
-    }
-
-    private static func make(_ pair: Pair) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: openssl)
-        process.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            "/CN=millrace test", "-addext", "subjectAltName=DNS:hooks.example", "-keyout", pair.key, "-out", pair.certificate,
-        ]
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "openssl makes a certificate")
-    }
-
-    func install(_ pair: Pair) throws {
-        try installCertificate(pair)
-        try write(String(contentsOfFile: pair.key, encoding: .utf8), to: files.keyPath)
-    }
-
-    func installCertificate(_ pair: Pair) throws {
-        try write(String(contentsOfFile: pair.certificate, encoding: .utf8), to: files.certificatePath)
-    }
-
-    func write(_ text: String, to path: String) throws {
-        try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
-    }
-
-    func delete(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
-    func remove() { try? FileManager.default.removeItem(at: folder) }
-
-    /// A client's context that trusts this certificate alone.
-    func trusting(_ pair: Pair, only version: TLSVersion? = nil) -> NIOSSLContext {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.trustRoots = .file(pair.certificate)
-        if let version {
-            configuration.minimumTLSVersion = version
-            configuration.maximumTLSVersion = version
-        }
-        do {
-            return try NIOSSLContext(configuration: configuration)
-        } catch {
-            preconditionFailure("the client's TLS context: \(error)")
-        }
-    }
+extension Certificates {
+    var files: TLSFiles { TLSFiles(certificatePath: certificatePath, keyPath: keyPath) }
 }

@@ -1,4 +1,5 @@
 import EventLog
+import EventLogTesting
 import Logging
 import Metrics
 import ServiceLifecycle
@@ -10,7 +11,7 @@ import WhatsApp
 
 /// Runs a server on a free port of this machine while `body` runs, then stops it gracefully.
 func withIngress(
-    _ producer: any Producer, topics: Topics = Topics(), logs: LogCapture = LogCapture(),
+    _ producer: any Producer, topics: Topics = Topics(), logs: RecordedLog = RecordedLog(),
     metrics: any MetricsFactory = NOOPMetricsHandler.instance,
     configure: (inout IngressConfiguration) -> Void = { _ in },
     _ body: (TestIngress) async throws -> Void
@@ -36,7 +37,7 @@ struct TestIngress {
     let services: ServiceGroup
 
     static func makeServer(
-        _ producer: any Producer, topics: Topics = Topics(), logs: LogCapture = LogCapture(),
+        _ producer: any Producer, topics: Topics = Topics(), logs: RecordedLog = RecordedLog(),
         metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         configure: (inout IngressConfiguration) -> Void = { _ in }
     ) throws -> IngressServer {
@@ -151,30 +152,5 @@ final class TestProducer: Producer {
             return state.held
         }
         for completion in held { completion(result) }
-    }
-}
-
-/// Keeps every line the server logs, at every level.
-final class LogCapture: LogHandler {
-    private let lines: Mutex<[String]>
-    init() { lines = Mutex([]) }
-
-    var text: String { lines.withLock { $0.joined(separator: "\n") } }
-
-    var logLevel: Logger.Level {
-        get { .trace }
-        set { _ = newValue }
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set { _ = newValue }
-    }
-    subscript(metadataKey key: String) -> Logger.MetadataValue? {
-        get { nil }
-        set { _ = newValue }
-    }
-
-    func log(event: LogEvent) {
-        lines.withLock { $0.append("\(event.level) \(event.message) \(event.metadata ?? [:])") }
     }
 }

@@ -1,3 +1,4 @@
+import EventLogTesting
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -144,7 +145,7 @@ import Testing
             let file = folder.appending(path: "text")
             try write("one", to: file)
             let uses = Uses()
-            let lines = LinesHandler()
+            let lines = RecordedLog()
             let logger = Logger(label: "test") { _ in lines }
             let path = file.path
             let loaded = try Loaded { try Text.load(path, &$0) }
@@ -160,7 +161,7 @@ import Testing
             try await eventually("the next is taken") { uses.all == ["two", "three"] }
             await group.triggerGracefulShutdown()
             try await running.value
-            #expect(lines.text.split(separator: "\n").filter { $0.hasPrefix("error") }.count == 1)
+            #expect(lines.lines.filter { $0.hasPrefix("error") }.count == 1)
         }
     }
 
@@ -172,22 +173,4 @@ import Testing
         }
         Issue.record(what)
     }
-}
-
-private final class LinesHandler: LogHandler {
-    private let lines = Mutex("")
-    var text: String { lines.withLock { $0 } }
-    var logLevel: Logger.Level {
-        get { .trace }
-        set { _ = newValue }
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set { _ = newValue }
-    }
-    subscript(metadataKey key: String) -> Logger.MetadataValue? {
-        get { nil }
-        set { _ = newValue }
-    }
-    func log(event: LogEvent) { lines.withLock { $0 += "\(event.level) \(event.message) \(event.metadata ?? [:])\n" } }
 }

@@ -21,9 +21,10 @@ extension ReplyRules {
             throw fields.fault("rules", "must be a list with at least one rule")
         }
         rules = []
+        var names: Set<String> = []
         for (index, node) in list.enumerated() {
             let rule = try Rule(node, number: index + 1)
-            if rules.contains(where: { $0.name == rule.name }) {
+            guard names.insert(rule.name).inserted else {
                 throw RulesError(rule: rule.name, field: "name", reason: "used twice", line: node.mark?.line)
             }
             if let last = rules.last, last.when.isDefault {

@@ -1,3 +1,4 @@
+import WhatsApp
 import Yams
 
 extension ReplyTemplate {
@@ -11,19 +12,31 @@ extension ReplyTemplate {
             }
             type = "interactive"
             content = try Value(interactive, ReplyPlace(rule: rule, path: "reply.interactive"))
-            try InteractiveLimits(rule: rule, line: interactive.mark?.line).check(content)
-            guard (try? message(name: nil, quoting: "")) != nil else {
-                throw fields.fault("interactive", "nested too deeply")
-            }
+            try check(fields, "interactive")
         } else {
             guard let text = fields["text"] else { throw fields.fault("text", "missing") }
             type = "text"
             let body = try Value(text, ReplyPlace(rule: rule, path: "reply.text"))
-            guard let length = body.text?.maxLength, (1...4_096).contains(length) else {
-                throw fields.fault("text", "must be text of 1 to 4096 characters")
-            }
             let preview = try fields.flag("preview_url").map { Member(name: "preview_url", value: .bool($0)) }
             content = .object([Member(name: "body", value: body)] + [preview].compactMap(\.self))
+            try check(fields, "text")
+        }
+    }
+
+    /// Holds the reply to the rules that commands are held to, with the longest name and with none.
+    private func check(_ fields: YAMLFields, _ member: String) throws(RulesError) {
+        for name in [String(repeating: "n", count: Self.maxNameCharacters), nil] {
+            guard let message = try? message(name: name, quoting: "wamid.") else {
+                throw fields.fault(member, "nested too deeply")
+            }
+            do throws(MessageFault) {
+                try OutboundCommand.check(message: message, for: .cloud)
+            } catch {
+                // A text is written without its `body`.
+                let path = error.path == "text.body" ? "text" : error.path
+                throw RulesError(
+                    rule: fields.rule, field: fields.join(path), reason: error.rule, line: fields[member]?.mark?.line)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@ import WhatsApp
 
 /// A reply with places for the customer's name: `{name}`, or `{name|there}` with a word for when none is known.
 struct ReplyTemplate: Sendable, Hashable {
-    /// Longest name put in; texts are checked against the platform's limits with a name of this length.
+    /// Longest name put in; replies are checked against the platform's limits with a name of this length.
     static let maxNameCharacters = 40
 
     let type: String
@@ -62,17 +62,6 @@ struct ReplyTemplate: Sendable, Hashable {
                 }
             }.joined()
         }
-
-        /// Unicode scalars of the longest text it can give.
-        var maxLength: Int {
-            parts.reduce(0) { length, part in
-                switch part {
-                case .literal(let text): length + text.unicodeScalars.count
-                case .name(let fallback):
-                    length + max(ReplyTemplate.maxNameCharacters, fallback.unicodeScalars.count)
-                }
-            }
-        }
     }
 
     /// The message for the API, quoting the one it answers. Throws for content nested beyond any reason; rules with
@@ -126,18 +115,5 @@ struct ReplyTemplate: Sendable, Hashable {
                 for member in members { object.rawMember(member.name, bytes(member.value, name)) }
             }
         }
-    }
-}
-
-extension ReplyTemplate.Value {
-    subscript(_ name: String) -> ReplyTemplate.Value? {
-        guard case .object(let members) = self else { return nil }
-        return members.first { $0.name == name }?.value
-    }
-    var text: ReplyTemplate.Text? {
-        if case .text(let text) = self { text } else { nil }
-    }
-    var elements: [ReplyTemplate.Value] {
-        if case .array(let values) = self { values } else { [] }
     }
 }

@@ -6,10 +6,10 @@ extension OutboundCommand {
     /// Whoever makes commands can ask early; the sender asks again, because not everybody does.
     public func check(for hosting: Hosting) throws(MessageFault) {
         try checkRecipient(hosting)
-        do throws(MessageFault) { try Self.check(message, hosting) } catch { throw error.inside("message") }
+        do throws(MessageFault) { try Self.check(message: message, for: hosting) } catch { throw error.inside("message") }
         if let fallback {
             guard fallback["type"]?.string == "template" else { throw MessageFault("fallback.type", "must be template") }
-            do throws(MessageFault) { try Self.check(fallback, hosting) } catch { throw error.inside("fallback") }
+            do throws(MessageFault) { try Self.check(message: fallback, for: hosting) } catch { throw error.inside("fallback") }
         }
         if route == .marketingMessages, hosting == .onPremise || purpose != .marketing || messageType != "template" {
             throw MessageFault("route", "must be messages for all but marketing templates on the cloud")
@@ -19,7 +19,8 @@ extension OutboundCommand {
         }
     }
 
-    private static func check(_ message: JSON, _ hosting: Hosting) throws(MessageFault) {
+    /// The same for a message alone, as the member `message` of a command has it.
+    public static func check(message: JSON, for hosting: Hosting) throws(MessageFault) {
         if let reserved = reservedMember(of: message) { throw MessageFault(reserved, "must not be there") }
         if isMark(message) { return try checkMark(message, hosting) }
         try MessageRule.object([.required("type", .someText)]).check(message)
