@@ -54,6 +54,7 @@ extension Simulation {
     private mutating func step(_ handler: inout SimulatedHandler, _ owner: Int, _ isCalm: Bool) -> RunResult.Outcome? {
         let work = handler.work
         if case .condemned(let failure) = work.fate {
+            checkEnd(of: work, failure)
             return .done([DeadLetter.record(of: work, failure: failure, group: "g", topic: "dlq.g", now: now.wall)])
         }
         if handler.failedKeys.contains(OrderKey(work.record)) { return .behind }
@@ -106,8 +107,26 @@ extension Simulation {
         if isBatch, !handler.run.isSide, Int.random(in: 0..<10, using: &random) == 0 {
             result = RunResult(mustBeRepeated: true)
         }
+        for (work, outcome) in zip(handler.run.works, result.outcomes) {
+            if case .failed(let failure) = outcome, failure.scope == nil { noteFailure(of: work) }
+        }
         if !handler.run.isDisowned(now.instant) { note(handler.run, result, owner) }
         owners[owner].lane.finish(handler.run, result, at: now)
+    }
+
+    mutating func noteFailure(of work: Work) {
+        if work.isSide { return }
+        failures[work.record.offset, default: (0, now.wall)].count += 1
+    }
+
+    /// A record is given up for what it did itself: outages and take-overs neither use up attempts nor make it older.
+    private mutating func checkEnd(of work: Work, _ failure: HandlerFailure) {
+        guard !work.isSide, failure.isTransient else { return }
+        let known = failures[work.record.offset] ?? (0, now.wall)
+        if work.attempts > known.count { complaints.append("\(work.record.offset) failed \(known.count) times, not \(work.attempts)") }
+        if work.attempts < Self.retry.maxAttempts, now.wall - known.since + Self.longestDelay < Self.retry.maxAge {
+            complaints.append("\(work.record.offset) was given up after \(work.attempts) attempts, too young")
+        }
     }
 
     private mutating func note(_ run: SimulatedRun, _ result: RunResult, _ owner: Int) {
