@@ -117,6 +117,11 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         }
     }
 
+    /// A jump costs Kafka's reader some requests and up to a second of waiting, a record to read over some microseconds:
+    /// hundreds of parked records, each alone among others, would hold up a take-over for minutes.
+    private static var cheaperThanAJump: Offset { 2_000 }
+    private static var readAtOnce: Int { 500 }
+
     /// Reads the exceptions of a plan by offset. Those that compaction took are absent: they count as finished.
     private func exceptions(_ plan: StartPlan, of source: TopicPartition) async throws -> [StoredRecord] {
         if plan.exceptions.isEmpty { return [] }
@@ -124,7 +129,9 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
             let reader = try await log.reader()
             do {
                 var records: [StoredRecord] = []
-                for range in plan.exceptions.ranges { records += try await read(range, of: source, with: reader) }
+                for span in plan.exceptions.spans(acrossGapsUpTo: Self.cheaperThanAJump) {
+                    records += try await read(plan.exceptions, in: span, of: source, with: reader)
+                }
                 await reader.close()
                 return records
             } catch {
@@ -135,15 +142,15 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
     }
 
     private func read(
-        _ range: Range<Offset>, of source: TopicPartition, with reader: any Reader
+        _ wanted: OffsetSet, in span: Range<Offset>, of source: TopicPartition, with reader: any Reader
     ) async throws(LogError) -> [StoredRecord] {
         var records: [StoredRecord] = []
-        var at = range.lowerBound
-        while at < range.upperBound {
+        var at = span.lowerBound
+        while at < span.upperBound {
             let found = try await reader.read(
-                source, from: at, maxRecords: Int(range.upperBound - at), waitingUpTo: .zero)
+                source, from: at, maxRecords: min(Self.readAtOnce, Int(span.upperBound - at)), waitingUpTo: .zero)
             guard let last = found.last else { break }
-            records += found.filter { range.contains($0.offset) }
+            records += found.filter { wanted.contains($0.offset) }
             at = last.offset + 1
         }
         return records

@@ -10,8 +10,8 @@ struct KillScene {
     let prefix: String
 
     static let partitions: Int32 = 6
-    /// What one worker has in flight of a partition, at most.
-    static let window = 500
+    /// What one worker holds of a partition, at most: small, so that lanes are full now and then.
+    static let window = 50
 
     var input: Topic { Topic("\(prefix).in") }
     var output: Topic { Topic("\(prefix).out") }
