@@ -62,7 +62,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         let processor = context.processor
         return .init(
             configuration: context.configuration, retry: processor.retry, work: processor.work,
-            keepsState: processor.state != .none, group: processor.group, deadLetterTopic: processor.deadLetterTopic,
+            keepsState: processor.state != .none, group: context.group, deadLetterTopic: context.deadLetterTopic,
             effects: processor.effects, sideInputs: Set(processor.sideInputs),
             scope: { processor.outageScope(of: $0) }, deadline: { processor.deadline(of: $0) })
     }
@@ -71,7 +71,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         let processor = context.processor
         if processor.state == .none { return nil }
         return try await .open(
-            "\(context.configuration.stateDirectory)/\(processor.group)/\(partition).db",
+            "\(context.configuration.stateDirectory)/\(context.group)/\(partition).db",
             survivors: processor.state.survivors, limits: processor.stateLimits)
     }
 
@@ -80,7 +80,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         _ disk: SQLiteStateStore?, _ partition: Int32, _ commits: [TopicPartition: Commit]
     ) async throws -> StateJournal? {
         guard let disk, context.processor.state.survives, context.configuration.mode == .live else { return nil }
-        let state = TopicPartition(context.processor.stateTopic, partition)
+        let state = TopicPartition(context.stateTopic, partition)
         defer { tellRestore(state, nil) }
         return try await StateRestore(
             context: context, log: log, consumer: consumer, disk: disk, partition: state, commits: commits,
@@ -96,7 +96,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         case .earliest: return marks.low
         case .requireCommit:
             if commit != nil { return 0 }
-            let group = context.processor.group
+            let group = context.group
             throw LogError(
                 .invalidConfiguration,
                 "\(group) has no commit for \(source); say where it begins: --from beginning, --from end or --from TIME")

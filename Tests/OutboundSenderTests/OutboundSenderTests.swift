@@ -23,7 +23,7 @@ import WhatsApp
         #expect(Set(processor.inputs) == [Sample.topics.outbound, Sample.topics.outboundBulk])
         #expect(Set(processor.sideInputs) == [Sample.topics.statuses, Sample.topics.messages])
         #expect(processor.effects == .marked)
-        #expect(processor.group == "millrace.outbound-sender")
+        #expect(processor.name == "outbound-sender")
     }
 
     @Test func acceptedCommandGivesItsResult() async throws {

@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import ProcessorTesting
+import WhatsApp
 
 /// The log, topics and group that workers and oracle share.
 struct KillScene {
@@ -27,7 +28,8 @@ struct KillScene {
 
     func create(on log: any Log) async throws {
         try await log.admin.createTopics(
-            [input, output, deadLetters].map { TopicSpec($0, partitions: Self.partitions, retention: .delete(days: 1)) })
+            [input, output, deadLetters].map { TopicSpec($0, partitions: Self.partitions, retention: .delete(days: 1)) }
+                + [Topics().controlSpec])
         try await log.admin.setCommits(
             Dictionary(uniqueKeysWithValues: sources.map { ($0, Commit(offset: 0)) }), of: group)
     }
