@@ -39,18 +39,21 @@ extension KafkaAdmin {
     }
 
     /// Tries until the group's coordinator answers. A cluster's first group makes the topic of all commits, and a broker
-    /// that dies leaves its groups to another; both take seconds. Both requests may be repeated.
+    /// that dies leaves its groups to another; both take seconds. Nor need it have heard of a topic that was made just now.
+    /// Both requests may be repeated.
     private func askCoordinator<Value: Sendable>(
         of group: String, _ body: @escaping @Sendable (GroupOffsets, _ timeout: Duration) throws(LogError) -> Value
     ) async throws(LogError) -> Value {
         try await ask { [self] _ throws(LogError) in
             let offsets = try GroupOffsets(of: group, settings: settings)
             let deadline = ContinuousClock.now + settings.configuration.commitTimeout
+            let heardBy = ContinuousClock.now + Self.propagation
             while true {
                 do throws(LogError) {
                     return try body(offsets, min(timeout, .seconds(5)))
                 } catch {
-                    guard error.code == .unavailable, mayGoOn(until: deadline) else { throw error }
+                    let until = error.code == .unavailable ? deadline : error.code == .unknownTopic ? heardBy : .now
+                    guard mayGoOn(until: until) else { throw error }
                     Thread.sleep(forTimeInterval: 0.1)
                 }
             }
