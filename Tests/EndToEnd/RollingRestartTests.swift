@@ -32,8 +32,8 @@ import WhatsApp
             kafkaProperties: [:], replicas: isKafka ? min(3, place.split(separator: ",").count) : 1,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await Provisioning.provision(log, topics: topics)
-        // A rule for everything, and no cap: one answer a message.
-        try "rules:\n  - {name: all, when: default, reply: {text: \"yes\"}}\n"
+        // A rule for everything, and a cap that nobody reaches: one answer a message.
+        try "cap: [{replies: 1000, per: 1s}]\nrules:\n  - {name: all, when: default, reply: {text: \"yes\"}}\n"
             .write(toFile: "\(folder)/rules.yaml", atomically: true, encoding: .utf8)
         let environment = [
             "MILLRACE_LOG": "\(location)", "MILLRACE_STATE": "\(folder)/state", "MILLRACE_RULES": "\(folder)/rules.yaml",
