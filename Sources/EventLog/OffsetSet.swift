@@ -57,6 +57,20 @@ public struct OffsetSet: Sendable, Hashable, Sequence {
         return part
     }
 
+    /// Few ranges that cover all members, for whoever reads forward cheaply and jumps at a price: gaps of up to `gap` offsets
+    /// are covered too.
+    public func spans(acrossGapsUpTo gap: Offset) -> [Range<Offset>] {
+        var spans: [Range<Offset>] = []
+        for range in ranges {
+            if let last = spans.last, range.lowerBound - last.upperBound <= gap {
+                spans[spans.count - 1] = last.lowerBound..<range.upperBound
+            } else {
+                spans.append(range)
+            }
+        }
+        return spans
+    }
+
     public func makeIterator() -> some IteratorProtocol<Offset> { ranges.lazy.joined().makeIterator() }
 
     /// Index of the first range that ends after `offset`, by bisection.

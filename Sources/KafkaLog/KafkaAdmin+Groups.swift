@@ -3,10 +3,19 @@ import EventLog
 import Foundation
 
 extension KafkaAdmin {
+    /// By librdkafka's own list of groups, not by its admin requests, for the reasons told at `GroupOffsets`.
     func groups() async throws(LogError) -> [GroupDescription] {
-        try await ask { client throws(LogError) in
-            let names = try self.groupNames(client)
-            return names.isEmpty ? [] : try self.describe(names, client)
+        try await ask { [self] client throws(LogError) in
+            let deadline = ContinuousClock.now + timeout
+            while true {
+                do throws(LogError) {
+                    return try listGroups(client)
+                } catch {
+                    // A coordinator that is still loading, or a broker that does not answer just now.
+                    guard error.code == .unavailable, mayGoOn(until: deadline) else { throw error }
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+            }
         }
     }
 
@@ -30,68 +39,51 @@ extension KafkaAdmin {
     }
 
     /// Tries until the group's coordinator answers. A cluster's first group makes the topic of all commits, and a broker
-    /// that dies leaves its groups to another; both take seconds. Both requests may be repeated.
+    /// that dies leaves its groups to another; both take seconds. Nor need it have heard of a topic that was made just now.
+    /// Both requests may be repeated.
     private func askCoordinator<Value: Sendable>(
         of group: String, _ body: @escaping @Sendable (GroupOffsets, _ timeout: Duration) throws(LogError) -> Value
     ) async throws(LogError) -> Value {
         try await ask { [self] _ throws(LogError) in
             let offsets = try GroupOffsets(of: group, settings: settings)
             let deadline = ContinuousClock.now + settings.configuration.commitTimeout
+            let heardBy = ContinuousClock.now + Self.propagation
             while true {
                 do throws(LogError) {
                     return try body(offsets, min(timeout, .seconds(5)))
                 } catch {
-                    guard error.code == .unavailable, mayGoOn(until: deadline) else { throw error }
+                    let until = error.code == .unavailable ? deadline : error.code == .unknownTopic ? heardBy : .now
+                    guard mayGoOn(until: until) else { throw error }
                     Thread.sleep(forTimeInterval: 0.1)
                 }
             }
         }
     }
 
-    private func groupNames(_ client: RDKafkaClient) throws(LogError) -> [String] {
-        let answer = try RDKafkaAdminEvent(
-            RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, with: client, timeout: timeout, "groups"
-        ) { rd_kafka_ListConsumerGroups(client.handle, $0, $1) }
-        let result = rd_kafka_event_ListConsumerGroups_result(answer.pointer)
-        var failures = 0
-        if let errors = rd_kafka_ListConsumerGroups_result_errors(result, &failures), failures > 0 {
-            throw rd_kafka_error_code(errors[0]).error("groups")
-        }
-        var count = 0
-        let listed = rd_kafka_ListConsumerGroups_result_valid(result, &count)
-        return (0..<count).map { String(cString: rd_kafka_ConsumerGroupListing_group_id(listed?[$0])) }
-    }
-
-    private func describe(_ names: [String], _ client: RDKafkaClient) throws(LogError) -> [GroupDescription] {
-        var copies: [UnsafePointer<CChar>?] = names.map { UnsafePointer(strdup($0)) }
-        defer { for copy in copies { free(UnsafeMutablePointer(mutating: copy)) } }
-        let answer = try RDKafkaAdminEvent(
-            RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, with: client, timeout: timeout, "groups"
-        ) { rd_kafka_DescribeConsumerGroups(client.handle, &copies, copies.count, $0, $1) }
-        var count = 0
-        let result = rd_kafka_event_DescribeConsumerGroups_result(answer.pointer)
-        let groups = rd_kafka_DescribeConsumerGroups_result_groups(result, &count)
+    private func listGroups(_ client: RDKafkaClient) throws(LogError) -> [GroupDescription] {
+        var list: UnsafePointer<rd_kafka_group_list>?
+        let code = rd_kafka_list_groups(client.handle, nil, &list, timeoutMilliseconds)
+        defer { if let list { rd_kafka_group_list_destroy(list) } }
+        // A part of the groups is no answer: who is missing would seem to be at rest.
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { throw code.error("groups") }
         var descriptions: [GroupDescription] = []
-        for index in 0..<count {
-            let group = groups?[index]
-            if let error = rd_kafka_ConsumerGroupDescription_error(group) {
-                throw rd_kafka_error_code(error).error("groups")
-            }
+        for group in UnsafeBufferPointer(start: list.pointee.groups, count: Int(list.pointee.group_cnt)) {
+            if group.err != RD_KAFKA_RESP_ERR_NO_ERROR { throw group.err.error("groups") }
+            // Others than consumers, e.g. Kafka Connect's workers, own no partitions.
+            let type = group.protocol_type.map { String(cString: $0) } ?? ""
+            guard type.isEmpty || type == "consumer" else { continue }
             descriptions.append(description(of: group))
         }
         return descriptions.sorted { $0.group < $1.group }
     }
 
-    private func description(of group: OpaquePointer?) -> GroupDescription {
+    private func description(of group: rd_kafka_group_info) -> GroupDescription {
         var members: [String: [TopicPartition]] = [:]
-        for index in 0..<rd_kafka_ConsumerGroupDescription_member_count(group) {
-            let member = rd_kafka_ConsumerGroupDescription_member(group, index)
-            let assignment = rd_kafka_MemberDescription_assignment(member)
-            let partitions = rd_kafka_MemberAssignment_partitions(assignment)
-                .map { RDKafkaPartitionList.partitions(in: $0) }
-            members[String(cString: rd_kafka_MemberDescription_consumer_id(member))] = partitions?.sorted() ?? []
+        for member in UnsafeBufferPointer(start: group.members, count: Int(group.member_cnt)) {
+            let bytes = UnsafeRawBufferPointer(
+                start: member.member_assignment, count: Int(member.member_assignment_size))
+            members[String(cString: member.member_id)] = MemberAssignment.partitions(in: bytes).sorted()
         }
-        return GroupDescription(
-            group: String(cString: rd_kafka_ConsumerGroupDescription_group_id(group)), members: members)
+        return GroupDescription(group: String(cString: group.group), members: members)
     }
 }

@@ -82,7 +82,7 @@ final class KafkaAdmin: Admin, @unchecked Sendable {
     // MARK: Blocking parts
 
     /// How long "unknown topic" may be no more than a broker that has not heard of a new one.
-    private static let propagation = Duration.seconds(3)
+    static let propagation = Duration.seconds(3)
 
     /// A topic reaches the brokers one after the other, and each request asks another of them.
     private func askAboutTopics<Value: Sendable>(

@@ -100,8 +100,8 @@ struct CommitCycle<C: Clock> where C.Duration == Duration {
                     "output refused by the log, its cause is dead-lettered",
                     metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
                 let letter = DeadLetter.record(
-                    of: work, failure: failure, group: context.processor.group,
-                    topic: context.processor.deadLetterTopic, now: context.wallTime())
+                    of: work, failure: failure, group: context.group,
+                    topic: context.deadLetterTopic, now: context.wallTime())
                 try await send([letter], job.sources)
             }
         }

@@ -52,10 +52,12 @@ extension Lane {
     }
 
     private func handle(_ work: Work, _ handling: HandlerContext, _ result: inout RunResult) async throws -> [Record] {
-        guard work.isSide else { return try await context.processor.handle(work.record, handling) }
+        guard work.isSide else {
+            return TraceContext.carried(from: work.record, to: try await context.processor.handle(work.record, handling))
+        }
         let answer = try await context.processor.handleSide(work.record, handling)
         result.wakes += answer.wakes
-        return answer.outputs
+        return TraceContext.carried(from: work.record, to: answer.outputs)
     }
 
     /// Calls `endBatch` for the records that were handled. When it fails, each is handled again in a batch of its own,
@@ -81,13 +83,12 @@ extension Lane {
         let work = run.works[0]
         if work.isSilent { return [] }
         let outputs = await context.processor.deadLettered(work.record, failure, handling(work, batch, run))
-        let processor = context.processor
         let letter = DeadLetter.record(
-            of: work, failure: failure, group: processor.group, topic: processor.deadLetterTopic,
+            of: work, failure: failure, group: context.group, topic: context.deadLetterTopic,
             now: context.wallTime())
         logger.warning("record dead-lettered", metadata: LogKey.of(work.record, failure, attempt: work.attempts))
         context.observer.handled(work.record.source, .dead, took: .zero)
-        return [letter] + outputs
+        return [letter] + TraceContext.carried(from: work.record, to: outputs)
     }
 
     private func handling(_ work: Work, _ state: StateScope?, _ run: Run<C.Instant>) -> HandlerContext {

@@ -62,7 +62,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         let processor = context.processor
         return .init(
             configuration: context.configuration, retry: processor.retry, work: processor.work,
-            keepsState: processor.state != .none, group: processor.group, deadLetterTopic: processor.deadLetterTopic,
+            keepsState: processor.state != .none, group: context.group, deadLetterTopic: context.deadLetterTopic,
             effects: processor.effects, inputs: processor.inputs, sideInputs: Set(processor.sideInputs),
             scope: { processor.outageScope(of: $0) }, deadline: { processor.deadline(of: $0) })
     }
@@ -71,7 +71,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         let processor = context.processor
         if processor.state == .none { return nil }
         return try await .open(
-            "\(context.configuration.stateDirectory)/\(processor.group)/\(partition).db",
+            "\(context.configuration.stateDirectory)/\(context.group)/\(partition).db",
             survivors: processor.state.survivors, limits: processor.stateLimits)
     }
 
@@ -80,7 +80,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         _ disk: SQLiteStateStore?, _ partition: Int32, _ commits: [TopicPartition: Commit]
     ) async throws -> StateJournal? {
         guard let disk, context.processor.state.survives, context.configuration.mode == .live else { return nil }
-        let state = TopicPartition(context.processor.stateTopic, partition)
+        let state = TopicPartition(context.stateTopic, partition)
         defer { tellRestore(state, nil) }
         return try await StateRestore(
             context: context, log: log, consumer: consumer, disk: disk, partition: state, commits: commits,
@@ -96,7 +96,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         case .earliest: return marks.low
         case .requireCommit:
             if commit != nil { return 0 }
-            let group = context.processor.group
+            let group = context.group
             throw LogError(
                 .invalidConfiguration,
                 "\(group) has no commit for \(source); say where it begins: --from beginning, --from end or --from TIME")
@@ -117,6 +117,11 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         }
     }
 
+    /// A jump costs Kafka's reader some requests and up to a second of waiting, a record to read over some microseconds:
+    /// hundreds of parked records, each alone among others, would hold up a take-over for minutes.
+    private static var cheaperThanAJump: Offset { 2_000 }
+    private static var readAtOnce: Int { 500 }
+
     /// Reads the exceptions of a plan by offset. Those that compaction took are absent: they count as finished.
     private func exceptions(_ plan: StartPlan, of source: TopicPartition) async throws -> [StoredRecord] {
         if plan.exceptions.isEmpty { return [] }
@@ -124,7 +129,9 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
             let reader = try await log.reader()
             do {
                 var records: [StoredRecord] = []
-                for range in plan.exceptions.ranges { records += try await read(range, of: source, with: reader) }
+                for span in plan.exceptions.spans(acrossGapsUpTo: Self.cheaperThanAJump) {
+                    records += try await read(plan.exceptions, in: span, of: source, with: reader)
+                }
                 await reader.close()
                 return records
             } catch {
@@ -135,15 +142,15 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
     }
 
     private func read(
-        _ range: Range<Offset>, of source: TopicPartition, with reader: any Reader
+        _ wanted: OffsetSet, in span: Range<Offset>, of source: TopicPartition, with reader: any Reader
     ) async throws(LogError) -> [StoredRecord] {
         var records: [StoredRecord] = []
-        var at = range.lowerBound
-        while at < range.upperBound {
+        var at = span.lowerBound
+        while at < span.upperBound {
             let found = try await reader.read(
-                source, from: at, maxRecords: Int(range.upperBound - at), waitingUpTo: .zero)
+                source, from: at, maxRecords: min(Self.readAtOnce, Int(span.upperBound - at)), waitingUpTo: .zero)
             guard let last = found.last else { break }
-            records += found.filter { range.contains($0.offset) }
+            records += found.filter { wanted.contains($0.offset) }
             at = last.offset + 1
         }
         return records

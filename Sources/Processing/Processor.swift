@@ -6,7 +6,8 @@ import EventLog
 /// handled more than once (a crash before its progress was committed); outputs with ids derived from the input make
 /// that harmless.
 public protocol Processor: Sendable {
-    /// Short name, e.g. `auto-responder`. The group is `millrace.<name>`, dead letters go to `dlq.millrace.<name>`.
+    /// Short name, e.g. `auto-responder`. The group is `<installation>.<name>`, see `ProcessorRuntimeConfiguration`; dead
+    /// letters go to `dlq.<group>`.
     var name: String { get }
 
     /// Topics to read. All must have the same number of partitions; partition `n` of each belongs to one lane, so
@@ -102,11 +103,6 @@ extension Processor {
 
     /// What the group subscribes to.
     public var subscription: [Topic] { inputs + sideInputs }
-
-    public var group: String { "millrace.\(name)" }
-    public var deadLetterTopic: Topic { Topic("dlq.\(group)") }
-    /// Where state that survives its disk lies; as many partitions as the inputs.
-    public var stateTopic: Topic { Topic("state.\(group)") }
 }
 
 public enum WorkMode: Sendable, Hashable {

@@ -45,7 +45,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     ) {
         self.log = log
         var logger = logger
-        logger[metadataKey: LogKey.group] = "\(processor.group)"
+        logger[metadataKey: LogKey.group] = "\(configuration.group(of: processor))"
         context = RuntimeContext(
             processor: processor, configuration: configuration, clock: clock, wallTime: wallTime, observer: observer,
             logger: logger)
@@ -106,7 +106,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
 
     private var membership: ConsumerConfiguration {
         ConsumerConfiguration(
-            group: context.processor.group, topics: context.processor.subscription,
+            group: context.group, topics: context.processor.subscription,
             sessionTimeout: context.configuration.sessionTimeout, instanceID: context.configuration.instanceID)
     }
 
@@ -117,8 +117,8 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
         if processor.effects == .marked, processor.state == .rebuiltFromInputs {
             throw LogError(.invalidConfiguration, "\(processor.name) has effects: its state cannot be rebuilt by handling")
         }
-        let state = processor.state.survives && context.configuration.mode == .live ? [processor.stateTopic] : []
-        for topic in processor.subscription + [processor.deadLetterTopic] + state where partitions[topic] == nil {
+        let state = processor.state.survives && context.configuration.mode == .live ? [context.stateTopic] : []
+        for topic in processor.subscription + [context.deadLetterTopic] + state where partitions[topic] == nil {
             throw LogError(.unknownTopic, topic.name)
         }
         if Set((processor.subscription + state).map { partitions[$0] }).count > 1 {
@@ -276,7 +276,7 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     /// Carries out what operators order about parked records of our lanes, until the runtime ends.
     private func obey(_ topic: Topic) async throws {
         await ControlFollower(log: log, topic: topic, logger: context.logger, wallTime: context.wallTime) { order in
-            guard order.group == self.context.processor.group else { return nil }
+            guard order.group == self.context.group else { return nil }
             return self.lane(of: order.source)?.carryOut(order)
         }.run()
         // Only cancellation ends it; ending without an error would end the runtime.

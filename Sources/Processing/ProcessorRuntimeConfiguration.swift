@@ -19,6 +19,8 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     }
 
     public var mode = Mode.live
+    /// What the groups of one installation begin with: `millrace.auto-responder`. Two on one log must differ.
+    public var installation = "millrace"
     public var start: Start
     /// State lies in `<stateDirectory>/<group>/<partition>.db`.
     public var stateDirectory: String
@@ -48,6 +50,9 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     public var sessionTimeout: Duration
     /// See `ConsumerConfiguration`.
     public var instanceID: String?
+
+    public func group(of processor: any Processor) -> String { "\(installation).\(processor.name)" }
+    public func deadLetters(of processor: any Processor) -> Topic { Topic("dlq.\(group(of: processor))") }
 
     public init(
         start: Start = .requireCommit, stateDirectory: String = "data/state", handlerTimeout: Duration = .seconds(30),

@@ -10,6 +10,11 @@ struct RuntimeContext<C: Clock>: Sendable where C.Duration == Duration {
     let observer: any ProcessorObserver
     let logger: Logger
 
+    var group: String { configuration.group(of: processor) }
+    var deadLetterTopic: Topic { configuration.deadLetters(of: processor) }
+    /// Where state that survives its disk lies; as many partitions as the inputs.
+    var stateTopic: Topic { Topic("state.\(group)") }
+
     var now: Moment<C.Instant> { Moment(instant: clock.now, wall: wallTime()) }
 
     /// 50 ms, 100 ms, … up to 5 s, each drawn evenly from 0 up.

@@ -57,13 +57,14 @@ public enum MillraceService {
 
     /// The processor's runtime, and before it, so that it stops later, what watches it.
     static func runtime(_ processor: some Processor, on host: Host) -> [any Service] {
+        let group = host.settings.topics.group(of: processor.name)
         let runtime = ProcessorRuntime(
             processor: processor, log: host.log, configuration: host.runtimeConfiguration, clock: ContinuousClock(),
-            wallTime: { .now }, observer: ProcessorMetrics(group: processor.group, inputs: processor.subscription),
+            wallTime: { .now }, observer: ProcessorMetrics(group: group, inputs: processor.subscription),
             logger: host.logger)
         if host.settings.admin == nil { return [runtime] }
         let watch = ProcessorWatch(
-            group: processor.group, source: runtime, log: host.log,
+            group: group, source: runtime, log: host.log,
             stateDirectory: processor.state == .none ? nil : host.settings.stateDirectory, clock: ContinuousClock(),
             wallTime: { .now }, logger: host.logger)
         host.health.add("processor") { watch.readiness }
@@ -195,7 +196,8 @@ extension Host {
     var runtimeConfiguration: ProcessorRuntimeConfiguration {
         var configuration = ProcessorRuntimeConfiguration()
         configuration.stateDirectory = settings.stateDirectory
-        configuration.controlTopic = Topics.control
+        configuration.installation = settings.topics.installation
+        configuration.controlTopic = settings.topics.control
         configuration.start =
             switch settings.start {
             case .committed: .requireCommit

@@ -20,10 +20,10 @@ public enum Provisioning {
     /// Creates missing topics and gives each built-in group that has no progress in a partition the commit 0 there.
     /// Safe to repeat, and while everything runs: groups that have progress are left alone.
     public static func provision(_ log: any Log, topics: Topics) async throws(LogError) {
-        let groups = builtInInputs(topics).map { "millrace.\($0.processor)" }
+        let groups = builtInInputs(topics).map { topics.group(of: $0.processor) }
         try await log.admin.createTopics(topics.specs(groups: groups))
         for (processor, inputs) in builtInInputs(topics) {
-            try await bear(group: "millrace.\(processor)", inputs: inputs, log)
+            try await bear(group: topics.group(of: processor), inputs: inputs, log)
         }
     }
 
@@ -42,7 +42,7 @@ public enum Provisioning {
         }
         // As many partitions as the inputs have, whatever this process was told: keys must meet.
         let partitions = held.first { $0.topic == processor.inputs.first }?.partitions
-        let specs = topics.specs(group: processor.group, outputs: processor.outputs).filter { !names.contains($0.topic) }
+        let specs = topics.specs(group: topics.group(of: processor.name), outputs: processor.outputs).filter { !names.contains($0.topic) }
         try await log.admin.createTopics(
             specs.map { spec in
                 TopicSpec(
@@ -50,10 +50,10 @@ public enum Provisioning {
                     maxRecordBytes: spec.maxRecordBytes)
             })
         do {
-            try await bear(group: processor.group, inputs: processor.subscription, from: start, log)
+            try await bear(group: topics.group(of: processor.name), inputs: processor.subscription, from: start, log)
         } catch where error.code == .groupActive {
             // Another instance was quicker, if everything is there by now.
-            try await bear(group: processor.group, inputs: processor.subscription, from: start, log)
+            try await bear(group: topics.group(of: processor.name), inputs: processor.subscription, from: start, log)
         }
     }
 

@@ -13,7 +13,7 @@ import WhatsApp
 /// | `MILLRACE_LOG` | `log` | `sqlite:./data/events.db` | the event log, see `LogLocation` |
 /// | `MILLRACE_CHANNELS` | `channels` | none | file of channels; or one channel in `MILLRACE_CHANNEL_…`, see `Channels` |
 /// | `MILLRACE_STATE` | `state` | `./data/state` | folder of the processors' state files |
-/// | `MILLRACE_TOPICS_PREFIX` | `topics.prefix` | `whatsapp` | first word of the topic names |
+/// | `MILLRACE_TOPICS_PREFIX` | `topics.prefix` | `whatsapp` | first word of the topic names; another one than `whatsapp` is an installation of its own, with groups `millrace.<prefix>.…` |
 /// | `MILLRACE_TOPICS_VERSION` | `topics.version` | 1 | last word of the topic names, `v1` |
 /// | `MILLRACE_TOPICS_PARTITIONS` | `topics.partitions` | 12 | partitions of a topic that is created (1 to 10,000) |
 /// | `MILLRACE_TOPICS_CHECK` | `topics.check` | true | the ingress refuses to start without its topics; false where brokers make them |

@@ -16,10 +16,15 @@ import EventLog
 /// | analytics | number, window, source partition | newest of each key, 90 days |
 /// | `state.<group>` | the processor's key | newest of each key |
 /// | `dlq.<group>` | the original key | 30 days |
-/// | `millrace.control.v1` | order | 1 day |
+/// | `<installation>.control.v1` | order | 1 day |
+///
+/// A group is `<installation>.<processor>`. The installation is `millrace`, and with a prefix of its own
+/// `millrace.<prefix>`: so installations with different prefixes share a cluster and nothing else.
 ///
 /// Keys decide partitions, so the partition count belongs to the version: more partitions are a new version.
 public struct Topics: Sendable, Hashable {
+    public static let defaultPrefix = "whatsapp"
+
     public let prefix: String
     public let version: Int
     /// Of every topic.
@@ -52,7 +57,7 @@ public struct Topics: Sendable, Hashable {
     /// Window aggregates.
     public let analytics: Topic
 
-    public init(prefix: String = "whatsapp", version: Int = 1, partitions: Int32 = 12) {
+    public init(prefix: String = defaultPrefix, version: Int = 1, partitions: Int32 = 12) {
         func topic(_ name: String) -> Topic { Topic("\(prefix).\(name).v\(version)") }
         self.prefix = prefix
         self.version = version
@@ -76,8 +81,12 @@ public struct Topics: Sendable, Hashable {
     public var inbound: [Topic] { [messages, statuses, errors, other, raw] }
 
     /// Orders of operators to running processors, and answers; one partition, kept for a day.
-    public static let control: Topic = "millrace.control.v1"
-    public static let controlSpec = TopicSpec(control, partitions: 1, retention: .delete(days: 1))
+    public var control: Topic { Topic("\(installation).control.v1") }
+    public var controlSpec: TopicSpec { TopicSpec(control, partitions: 1, retention: .delete(days: 1)) }
+
+    /// What the names of groups, and of topics that belong to groups, begin with.
+    public var installation: String { prefix == Self.defaultPrefix ? "millrace" : "millrace.\(prefix)" }
+    public func group(of processor: String) -> String { "\(installation).\(processor)" }
 
     /// Where the group's failed records go.
     public static func deadLetters(group: String) -> Topic { Topic("dlq.\(group)") }
@@ -110,7 +119,7 @@ public struct Topics: Sendable, Hashable {
             spec(consent, .compact),
             spec(sendLimits, .compact),
             spec(analytics, .compactAndDelete(days: 90)),
-            Self.controlSpec,
+            controlSpec,
         ]
         for group in groups { specs += self.specs(group: group, outputs: []) }
         return specs

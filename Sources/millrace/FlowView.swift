@@ -15,7 +15,7 @@ struct FlowView: Sendable {
     static func atTheEnd(of log: any Log, topics: Topics) async throws -> FlowView {
         let inputs = [topics.messages, topics.outbound, topics.outboundResults, topics.statuses]
         let consumer = try await log.consumer(
-            ConsumerConfiguration(group: "millrace.up.\(UUID().uuidString.lowercased())", topics: inputs))
+            ConsumerConfiguration(group: topics.group(of: "up.\(UUID().uuidString.lowercased())"), topics: inputs))
         return FlowView(consumer: consumer, log: log, topics: topics)
     }
 

@@ -21,10 +21,10 @@ struct ParkedCommand: AsyncParsableCommand {
         @Option(help: "How many records to list.") var first = 100
 
         func run() async throws {
-            try await withParked(of: processor) { parked, log, progress in
+            try await withParked(of: processor) { parked, desk, progress in
                 let count = progress.values.reduce(0) { $0 + $1.parked.count }
                 print("\(parked.group): \(count) records parked")
-                if count > 0, first > 0 { print(Shown.table(try await rows(progress, log))) }
+                if count > 0, first > 0 { print(Shown.table(try await rows(progress, desk.log))) }
             }
         }
 
@@ -58,14 +58,14 @@ struct ParkedCommand: AsyncParsableCommand {
         @OptionGroup var chosen: ChosenRecords
 
         func run() async throws {
-            try await withParked(of: chosen.processor) { parked, log, progress in
+            try await withParked(of: chosen.processor) { parked, desk, progress in
                 let orders = try chosen.orders(.release, in: progress, of: parked.group)
                 do {
-                    let applied = try await ParkedOrders(log: log).give(orders)
+                    let applied = try await desk.give(orders)
                     print("\(parked.group): \(applied) records are tried now")
                 } catch is ParkedOrders.NobodyAnswers {
                     throw Refusal(
-                        try await parked.isAlive(on: log)
+                        try await parked.isAlive(on: desk.log)
                             ? "the owner of these partitions did not answer; try again, or look at `millrace groups`"
                             : "\(parked.group) is stopped; when it starts it tries all its parked records at once")
                 }
@@ -84,7 +84,7 @@ struct ParkedCommand: AsyncParsableCommand {
         @OptionGroup var chosen: ChosenRecords
 
         func run() async throws {
-            try await withParked(of: chosen.processor) { parked, log, progress in
+            try await withParked(of: chosen.processor) { parked, desk, progress in
                 let orders = try chosen.orders(.drop, in: progress, of: parked.group)
                 var applied = 0
                 do {
@@ -93,7 +93,7 @@ struct ParkedCommand: AsyncParsableCommand {
                     }
                 } catch let error as LogError where error.code == .groupActive {
                     do {
-                        applied += try await ParkedOrders(log: log).give(orders)
+                        applied += try await desk.give(orders)
                     } catch is ParkedOrders.NobodyAnswers {
                         throw Refusal("the owner of these partitions did not answer; try again, or look at `millrace groups`")
                     }
@@ -158,6 +158,7 @@ struct ChosenRecords: ParsableArguments {
 /// Gives orders to running processors over the control topic and waits for their answers.
 struct ParkedOrders {
     let log: any Log
+    let topics: Topics
     var patience = Duration.seconds(30)
 
     struct NobodyAnswers: Error {}
@@ -165,8 +166,8 @@ struct ParkedOrders {
     /// Answers to how many records the orders were applied. An order whose answer does not come is repeated: a partition
     /// may be between two owners.
     func give(_ orders: [ParkedOrder]) async throws -> Int {
-        try await log.admin.createTopics([Topics.controlSpec])
-        let partition = TopicPartition(Topics.control, 0)
+        try await log.admin.createTopics([topics.controlSpec])
+        let partition = TopicPartition(topics.control, 0)
         var next = try await log.admin.watermarks(of: [partition])[partition]?.high ?? 0
         var open = Dictionary(uniqueKeysWithValues: orders.map { ($0.id, $0) })
         var applied = 0
@@ -177,7 +178,7 @@ struct ParkedOrders {
             while !open.isEmpty {
                 if ContinuousClock.now >= deadline { throw NobodyAnswers() }
                 if ContinuousClock.now >= repeatAt {
-                    try await log.produce(open.values.map { $0.record(topic: Topics.control) })
+                    try await log.produce(open.values.map { $0.record(topic: topics.control) })
                     repeatAt = .now + .seconds(5)
                 }
                 for record in try await reader.read(partition, from: next, maxRecords: 100, waitingUpTo: .seconds(1)) {
@@ -202,12 +203,12 @@ extension ParkedRecords {
 
 /// Opens the log for a processor's parked records; refuses a processor that has no progress on it.
 private func withParked(
-    of processor: String, _ body: (ParkedRecords, any Log, [TopicPartition: Progress]) async throws -> Void
+    of processor: String, _ body: (ParkedRecords, ParkedOrders, [TopicPartition: Progress]) async throws -> Void
 ) async throws {
-    try await withLog { log, _ in
-        let parked = ParkedRecords(of: "millrace.\(processor)", on: log)
+    try await withLog { log, settings in
+        let parked = ParkedRecords(of: settings.topics.group(of: processor), on: log)
         let progress = try await parked.progress()
         if progress.isEmpty { throw Refusal("no processor \(processor) has progress on this log") }
-        try await body(parked, log, progress)
+        try await body(parked, ParkedOrders(log: log, topics: settings.topics), progress)
     }
 }

@@ -45,7 +45,7 @@ struct Groups: AsyncParsableCommand {
         try await withLog { log, settings in
             for (processor, inputs) in Provisioning.builtInInputs(settings.topics) {
                 for topic in inputs {
-                    let group = "millrace.\(processor)"
+                    let group = settings.topics.group(of: processor)
                     let partitions = try await log.admin.partitions(of: topic)
                     let lag = try await log.admin.lag(of: group, topics: [topic]).values.reduce(0, +)
                     let commits = try await log.admin.commits(of: group, in: partitions)

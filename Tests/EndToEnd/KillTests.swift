@@ -29,7 +29,7 @@ import WhatsApp
         // Real brokers remember other runs.
         let topics = Topics(prefix: real == nil ? "whatsapp" : "kill-\(UUID().uuidString.prefix(8))", partitions: 12)
         let cluster = real == nil ? try MockKafka(brokers: 1) : nil
-        for spec in topics.specs(groups: Provisioning.builtInInputs(topics).map { "millrace.\($0.processor)" }) {
+        for spec in topics.specs(groups: Provisioning.builtInInputs(topics).map { topics.group(of: $0.processor) }) {
             try cluster?.createTopic(spec.topic, partitions: spec.partitions)
         }
         let location = LogLocation.kafka(bootstrap: real ?? cluster!.bootstrap)
@@ -91,8 +91,8 @@ extension Pipeline {
         let statuses = try await identities(on: topics.statuses)
         #expect(messages.count == report.customers.acknowledged)
         #expect(messages.count + statuses.count == report.webhooks.acknowledged)
-        let dead = try await identities(on: Topics.deadLetters(group: "millrace.auto-responder"))
-            .union(identities(on: Topics.deadLetters(group: "millrace.outbound-sender")))
+        let dead = try await identities(on: Topics.deadLetters(group: topics.group(of: "auto-responder")))
+            .union(identities(on: Topics.deadLetters(group: topics.group(of: "outbound-sender"))))
         #expect(dead.isEmpty)
     }
 

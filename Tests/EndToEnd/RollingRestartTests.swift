@@ -9,27 +9,35 @@ import SystemPackage
 import Testing
 import WhatsApp
 
-/// Three instances of one processor, real processes on the embedded log, are restarted one after the other under load:
-/// every record is answered, in the order of its conversation, and each instance stops with exit code 0.
+/// Three instances of one processor, real processes, are restarted one after the other under load: every record is
+/// answered, in the order of its conversation, and each instance stops with exit code 0. On the embedded log, and on the
+/// brokers that `MILLRACE_TEST_KAFKA=host:port,…` names.
 ///
 /// Reported: the longest time between a message and its answer, which is what a take-over costs.
 @Suite(.serialized) struct RollingRestartTests {
     private static let conversations = 60
     private static let perSecond = 100
 
-    @Test func nothingIsLostOrReorderedWhileInstancesAreRestarted() async throws {
+    static let logs = ["sqlite"] + (ProcessInfo.processInfo.environment["MILLRACE_TEST_KAFKA"].map { ["kafka://\($0)"] } ?? [])
+
+    @Test(arguments: logs) func nothingIsLostOrReorderedWhileInstancesAreRestarted(on place: String) async throws {
         let folder = NSTemporaryDirectory() + "millrace-rolling-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let topics = Topics(partitions: 12)
-        let location = LogLocation.sqlite(path: "\(folder)/events.db")
+        let isKafka = place != "sqlite"
+        // Real brokers remember other runs.
+        let topics = isKafka
+            ? Topics(prefix: "rolling-\(UUID().uuidString.prefix(8).lowercased())", partitions: 12) : Topics(partitions: 12)
+        let location = try LogLocation(parsing: isKafka ? place : "sqlite:\(folder)/events.db")
         let log = try await location.open(
-            kafkaProperties: [:], replicas: 1, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            kafkaProperties: [:], replicas: isKafka ? min(3, place.split(separator: ",").count) : 1,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await Provisioning.provision(log, topics: topics)
-        // A rule for everything, and no cap: one answer a message.
-        try "rules:\n  - {name: all, when: default, reply: {text: \"yes\"}}\n"
+        // A rule for everything, and a cap that nobody reaches: one answer a message.
+        try "cap: [{replies: 1000, per: 1s}]\nrules:\n  - {name: all, when: default, reply: {text: \"yes\"}}\n"
             .write(toFile: "\(folder)/rules.yaml", atomically: true, encoding: .utf8)
         let environment = [
             "MILLRACE_LOG": "\(location)", "MILLRACE_STATE": "\(folder)/state", "MILLRACE_RULES": "\(folder)/rules.yaml",
+            "MILLRACE_TOPICS_PREFIX": topics.prefix,
         ]
         let enough = Flag()
         async let written = write(to: log, topics, until: enough)
@@ -51,19 +59,19 @@ import WhatsApp
         _ environment: [String: String], _ folder: String, _ log: any Log, _ topics: Topics
     ) async throws {
         var instances = try (0..<3).map { try Instance(environment: environment, errors: "\(folder)/\($0).log") }
-        try await eventually("three instances share the partitions") { try await members(log) == 3 }
+        try await eventually("three instances share the partitions") { try await members(log, topics) == 3 }
         for index in instances.indices {
             #expect(try await instances[index].stop() == .exited(0))
             instances[index] = try Instance(environment: environment, errors: "\(folder)/\(index).log")
-            try await eventually("instance \(index) is back") { try await members(log) == 3 }
+            try await eventually("instance \(index) is back") { try await members(log, topics) == 3 }
             let before = try await answers(log, topics).count
             try await eventually("work goes on") { try await answers(log, topics).count > before + 50 }
         }
         for instance in instances { #expect(try await instance.stop() == .exited(0)) }
     }
 
-    private func members(_ log: any Log) async throws -> Int {
-        let group = try await log.admin.groups().first { $0.group == "millrace.auto-responder" }
+    private func members(_ log: any Log, _ topics: Topics) async throws -> Int {
+        let group = try await log.admin.groups().first { $0.group == topics.group(of: "auto-responder") }
         return group?.members.values.count { !$0.isEmpty } ?? 0
     }
 
@@ -119,9 +127,9 @@ import WhatsApp
             let numbers = ofOne.compactMap { Int($0.cause.dropFirst("wamid.".count)) }
             #expect(numbers == numbers.sorted())
         }
-        #expect(try await read(Topics.deadLetters(group: "millrace.auto-responder"), log).isEmpty)
+        #expect(try await read(Topics.deadLetters(group: topics.group(of: "auto-responder")), log).isEmpty)
         let slowest = firsts.compactMap { answer in writtenAt[answer.cause].map { answer.at - $0 } }.max() ?? .zero
-        print("rolling restart: \(count) messages, longest from message to answer \(slowest.milliseconds) ms")
+        print("rolling restart on \(topics.prefix): \(count) messages, longest from message to answer \(slowest.milliseconds) ms")
         #expect(slowest < .seconds(60), "a take-over took absurdly long")
     }
 }

@@ -32,6 +32,14 @@ import Testing
         }
     }
 
+    @Test func spansCoverNarrowGapsAndNoWideOnes() {
+        let set = OffsetSet([1, 2, 5, 16, 17, 100])
+        #expect(set.spans(acrossGapsUpTo: 0) == [1..<3, 5..<6, 16..<18, 100..<101])
+        #expect(set.spans(acrossGapsUpTo: 10) == [1..<18, 100..<101])
+        #expect(set.spans(acrossGapsUpTo: 9) == [1..<6, 16..<18, 100..<101])
+        #expect(OffsetSet().spans(acrossGapsUpTo: 10) == [])
+    }
+
     private func expect(_ set: OffsetSet, equals model: Set<Offset>) {
         #expect(Array(set) == model.sorted())
         #expect(set.count == model.count)

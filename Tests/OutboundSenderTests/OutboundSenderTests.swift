@@ -24,7 +24,7 @@ import WhatsApp
         let topics = Sample.topics
         #expect(Set(processor.sideInputs) == [topics.statuses, topics.messages, topics.other, topics.consent])
         #expect(processor.effects == .marked)
-        #expect(processor.group == "millrace.outbound-sender")
+        #expect(processor.name == "outbound-sender")
     }
 
     @Test func acceptedCommandGivesItsResult() async throws {

@@ -131,7 +131,7 @@ import Testing
             }
             processor.name = "unborn"
             try await world.log.admin.createTopics([
-                TopicSpec(processor.deadLetterTopic, partitions: 1, retention: .delete(days: 1))
+                TopicSpec(ProcessorRuntimeConfiguration().deadLetters(of: processor), partitions: 1, retention: .delete(days: 1))
             ])
             await #expect(throws: LogError.self) { try await world.start(processor).end() }
             #expect(handled.all.isEmpty)
@@ -139,11 +139,33 @@ import Testing
             let late = world.start(processor) { $0.start = .latest }
             let source = TopicPartition("in", 0)
             try await eventually("the birth is committed") {
-                try await world.log.admin.commits(of: processor.group, in: [source])[source]?.offset == 5
+                try await world.log.admin.commits(of: "millrace.\(processor.name)", in: [source])[source]?.offset == 5
             }
             try await world.write([("k", "new")])
             try await eventually("only what came later") { handled.all == ["k:new"] }
             try await late.stop()
+        }
+    }
+
+    /// Two installations on one log: group, progress and dead letters are the installation's.
+    @Test func aGroupBelongsToItsInstallation() async throws {
+        try await World.with { world in
+            try await world.write(records(3, keys: 1))
+            try await world.log.admin.createTopics([
+                TopicSpec("dlq.millrace.acme.test", partitions: 1, retention: .delete(days: 1))
+            ])
+            let processor = TestProcessor { record, _ in throw HandlerFailure.permanent("no", "") }
+            let running = world.start(processor) { $0.installation = "millrace.acme"; $0.start = .earliest }
+            let source = TopicPartition("in", 0)
+            try await eventually("the installation's group has passed") {
+                try await world.log.admin.commits(of: "millrace.acme.test", in: [source])[source]?.offset == 3
+            }
+            try await running.stop()
+            let letters = try await world.read("dlq.millrace.acme.test")
+            #expect(letters.count == 3)
+            #expect(letters.allSatisfy { $0.headers.string("_dlq.errors.group") == "millrace.acme.test" })
+            #expect(try await world.read("dlq.millrace.test").isEmpty)
+            #expect(try await world.log.admin.commits(of: "millrace.test", in: [source])[source]?.offset ?? 0 == 0)
         }
     }
 

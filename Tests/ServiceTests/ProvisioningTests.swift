@@ -49,6 +49,26 @@ import WhatsApp
         }
     }
 
+    /// Each sees its own topics, groups, dead letters, state and orders, whatever the other does.
+    @Test func installationsWithDifferentPrefixesShareALogAndNothingElse() async throws {
+        try await withLog { log, topics in
+            let acme = Topics(prefix: "acme", partitions: 12)
+            try await Provisioning.provision(log, topics: topics)
+            let before = Set(try await log.admin.topics().map(\.topic))
+            try await Provisioning.provision(log, topics: acme)
+            let added = Set(try await log.admin.topics().map(\.topic)).subtracting(before)
+            #expect(added.count == before.count)
+            #expect(added.isSuperset(of: ["dlq.millrace.acme.analytics", "state.millrace.acme.analytics", "millrace.acme.control.v1"]))
+            #expect(before.isSuperset(of: ["dlq.millrace.analytics", "state.millrace.analytics", "millrace.control.v1"]))
+            let partition = TopicPartition(acme.messages, 0)
+            #expect(try await log.admin.commits(of: "millrace.acme.analytics", in: [partition]).count == 1)
+            #expect(try await log.admin.commits(of: "millrace.analytics", in: [partition]).isEmpty)
+            try await Provisioning.bear(Sentiment(inputs: [acme.messages]), from: .end, log, acme)
+            #expect(try await log.admin.topics().contains { $0.topic == "dlq.millrace.acme.sentiment" })
+            #expect(try await log.admin.commits(of: "millrace.acme.sentiment", in: [partition]).count == 1)
+        }
+    }
+
     @Test func anInputThatIsNotThereIsNamed() async throws {
         try await withLog { log, topics in
             do {

@@ -47,7 +47,7 @@ public struct Replay: Service {
         self.plan = plan
         self.patience = patience
         self.tell = tell
-        self.log = ReplayLog(base: log, plan: plan, book: ReplayBook(letters: processor.deadLetterTopic))
+        self.log = ReplayLog(base: log, plan: plan, book: ReplayBook(letters: configuration.deadLetters(of: processor)))
         runtime = ProcessorRuntime(
             processor: processor, log: self.log, configuration: configuration, clock: ContinuousClock(),
             wallTime: { .now }, logger: logger)

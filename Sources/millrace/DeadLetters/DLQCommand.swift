@@ -180,12 +180,15 @@ struct DLQCommand: AsyncParsableCommand {
 
 /// Opens the log for a processor's dead letters.
 private func withLetters(of processor: String, _ body: (Redrive<ContinuousClock>) async throws -> Void) async throws {
-    let group = "millrace.\(processor)"
-    try await withLog { log, _ in
+    try await withLog { log, settings in
+        let group = settings.topics.group(of: processor)
         let letters = Topics.deadLetters(group: group)
         let topics = try await log.admin.topics().map(\.topic.name)
         guard topics.contains(letters.name) else {
-            let known = topics.compactMap { $0.hasPrefix("dlq.millrace.") ? String($0.dropFirst(13)) : nil }.sorted()
+            let prefix = Topics.deadLetters(group: settings.topics.group(of: "")).name
+            // A name with a dot is another installation's.
+            let known = topics.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+                .filter { !$0.contains(".") }.sorted()
             throw Refusal("no processor \(processor) has dead letters on this log; there are: \(known.joined(separator: ", "))")
         }
         try await body(

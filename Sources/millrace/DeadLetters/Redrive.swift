@@ -33,8 +33,8 @@ struct Redrive<C: Clock> where C.Duration == Duration {
     let letters: Topic
     let group: String
     let clock: C
-    /// How long to wait for all partitions: a run that was killed keeps its own until its session ends.
-    var patience = Duration.seconds(20)
+    /// How long to wait for all partitions: a run that was killed keeps its own until its session ends, 30 s on Kafka.
+    var patience = Duration.seconds(45)
 
     static func groupName(of group: String) -> String { "redrive.\(group)" }
 

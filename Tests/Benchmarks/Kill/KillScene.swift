@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import ProcessorTesting
+import WhatsApp
 
 /// The log, topics and group that workers and oracle share.
 struct KillScene {
@@ -10,8 +11,8 @@ struct KillScene {
     let prefix: String
 
     static let partitions: Int32 = 6
-    /// What one worker has in flight of a partition, at most.
-    static let window = 500
+    /// What one worker holds of a partition, at most: small, so that lanes are full now and then.
+    static let window = 50
 
     var input: Topic { Topic("\(prefix).in") }
     var output: Topic { Topic("\(prefix).out") }
@@ -27,7 +28,8 @@ struct KillScene {
 
     func create(on log: any Log) async throws {
         try await log.admin.createTopics(
-            [input, output, deadLetters].map { TopicSpec($0, partitions: Self.partitions, retention: .delete(days: 1)) })
+            [input, output, deadLetters].map { TopicSpec($0, partitions: Self.partitions, retention: .delete(days: 1)) }
+                + [Topics().controlSpec])
         try await log.admin.setCommits(
             Dictionary(uniqueKeysWithValues: sources.map { ($0, Commit(offset: 0)) }), of: group)
     }

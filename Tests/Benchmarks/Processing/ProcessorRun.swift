@@ -19,17 +19,16 @@ struct ProcessorRun {
     func time(
         of processor: some Processor, over count: Int, onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws -> Duration {
+        let configuration = ProcessorRuntimeConfiguration(start: .earliest, sessionTimeout: .seconds(10))
         try await log.admin.createTopics([
-            TopicSpec(processor.deadLetterTopic, partitions: 1, retention: .delete(days: 1))
+            TopicSpec(configuration.deadLetters(of: processor), partitions: 1, retention: .delete(days: 1))
         ])
         let registry = PrometheusRegistry()
         let meter = Meter(
-            counting: ProcessorMetrics(group: processor.group, inputs: processor.inputs, factory: registry),
+            counting: ProcessorMetrics(group: configuration.group(of: processor), inputs: processor.inputs, factory: registry),
             until: Int64(count), onProgress: onProgress)
         let runtime = ProcessorRuntime(
-            processor: processor, log: log,
-            configuration: ProcessorRuntimeConfiguration(start: .earliest, sessionTimeout: .seconds(10)),
-            observer: meter, logger: Backlog.silentLogger())
+            processor: processor, log: log, configuration: configuration, observer: meter, logger: Backlog.silentLogger())
         return try await withThrowingTaskGroup(of: Duration?.self) { group in
             group.addTask {
                 try await runtime.run()
