@@ -23,12 +23,13 @@ final class Scene {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let path = folder.appending(path: "events.db").path
         location = "sqlite:\(path)"
-        let channels = rates.indices.map { index in
+        let channels = rates.enumerated().map { index, rate in
             """
               \(Self.channel(index)):
                 phone_number_id: "\(Self.number(index))"
                 waba_id: "90010020030\(index)"
                 webhook: { basic: { user: bench, password: bench } }
+                rate: \(Int(rate))
                 api_key: \(Self.apiKey(index))
                 base_url: http://127.0.0.1:\(port)
             """
