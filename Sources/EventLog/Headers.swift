@@ -132,6 +132,58 @@ public struct Headers: Sendable, Hashable {
     }
 }
 
+extension Headers {
+    /// Headers written one behind the other into one allocation: for who makes records by the thousand.
+    ///
+    /// - Parameter capacity: bytes at least as many as `packedSize` of all of them. More is a programming error and ends
+    ///   the process.
+    @inlinable
+    public init(capacity: Int, _ write: (inout Writer) -> Void) {
+        self.init(
+            written: [UInt8](unsafeUninitializedCapacity: capacity) { memory, count in
+                guard let start = memory.baseAddress else { return }
+                var writer = Writer(start: start, capacity: capacity)
+                write(&writer)
+                count = writer.count
+            })
+    }
+
+    /// Well formed, because a writer has made it.
+    @usableFromInline
+    init(written: [UInt8]) { packed = written }
+
+    /// Bytes that a header takes.
+    @inlinable
+    public static func packedSize(_ name: StaticString, _ value: Int) -> Int { 6 + name.utf8CodeUnitCount + value }
+
+    public struct Writer {
+        @usableFromInline let start: UnsafeMutableRawPointer
+        @usableFromInline let capacity: Int
+        @usableFromInline var count = 0
+
+        @usableFromInline
+        init(start: UnsafeMutableRawPointer, capacity: Int) {
+            self.start = start
+            self.capacity = capacity
+        }
+
+        /// Appends a header; its value must not be null.
+        @inlinable
+        public mutating func append(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
+            let nameLength = name.utf8CodeUnitCount
+            precondition(
+                nameLength <= Int(UInt16.max) && value.count <= Int(Int32.max)
+                    && 6 + nameLength + value.count <= capacity - count, "more headers than were reckoned with")
+            let at = start + count
+            at.storeBytes(of: UInt16(truncatingIfNeeded: nameLength).littleEndian, as: UInt16.self)
+            at.storeBytes(of: Int32(truncatingIfNeeded: value.count).littleEndian, toByteOffset: 2, as: Int32.self)
+            (at + 6).copyMemory(from: name.utf8Start, byteCount: nameLength)
+            if let from = value.baseAddress { (at + 6 + nameLength).copyMemory(from: from, byteCount: value.count) }
+            count += 6 + nameLength + value.count
+        }
+    }
+}
+
 extension Headers: Sequence {
     public func makeIterator() -> IndexingIterator<[Header]> {
         var headers: [Header] = []

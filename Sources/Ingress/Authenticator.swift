@@ -8,8 +8,22 @@ struct Authenticator: Sendable {
     /// Shown by the head: a header, and what it may say.
     private struct Demand: Sendable {
         let isBasic: Bool
-        let header: String
+        let header: [UInt8]
         var accepted: [[UInt8]] = []
+
+        func isMet(by head: RequestHead) -> Bool {
+            // Blanks around it are no part of a header's value, and gone already.
+            guard var given = head.headerBytes(header) else { return false }
+            if isBasic {
+                guard let space = given.firstIndex(of: .space), given[..<space].isSameToken(as: "basic") else {
+                    return false
+                }
+                given = given[space...].drop(while: \.isBlank)
+            }
+            var isMet = false
+            for accepted in accepted where constantTimeEquals(given, accepted) { isMet = true }
+            return isMet
+        }
     }
 
     private var demands: [Demand] = []
@@ -41,6 +55,7 @@ struct Authenticator: Sendable {
     }
 
     private mutating func accept(_ value: [UInt8], in header: String, isBasic: Bool) {
+        let header = Array(header.utf8)
         if let known = demands.firstIndex(where: { $0.header == header && $0.isBasic == isBasic }) {
             demands[known].accepted.append(value)
         } else {
@@ -55,7 +70,7 @@ struct Authenticator: Sendable {
     func check(_ head: RequestHead) -> PendingSignatures? {
         guard acceptsAnybody || !demands.isEmpty || !signatures.isEmpty else { return nil }
         var isAccepted = true
-        for demand in demands where !Self.meets(demand, head) { isAccepted = false }
+        for index in demands.indices where !demands[index].isMet(by: head) { isAccepted = false }
         var pending = PendingSignatures()
         for signature in signatures {
             guard let claim = head.header(signature.header.rawValue).flatMap({ ClaimedSignature($0) }) else { return nil }
@@ -63,25 +78,13 @@ struct Authenticator: Sendable {
         }
         return isAccepted ? pending : nil
     }
-
-    private static func meets(_ demand: Demand, _ head: RequestHead) -> Bool {
-        // Blanks around it are no part of a header's value, and gone already.
-        guard var given = head.headerBytes(demand.header) else { return false }
-        if demand.isBasic {
-            guard let space = given.firstIndex(of: .space), given[..<space].isSameToken(as: "basic") else { return false }
-            given = given[space...].drop(while: \.isBlank)
-        }
-        var isMet = false
-        for accepted in demand.accepted where constantTimeEquals(given, accepted) { isMet = true }
-        return isMet
-    }
 }
 
 /// The signatures that a request claims for the body which is still to come. Empty where none is demanded.
 struct PendingSignatures {
     fileprivate(set) var claims: [(signature: BodySignature, claim: ClaimedSignature)] = []
 
-    func areValid(for body: [UInt8]) -> Bool {
+    func areValid(for body: RawSpan) -> Bool {
         var areValid = true
         for (signature, claim) in claims where !signature.isValid(claim, of: body) { areValid = false }
         return areValid

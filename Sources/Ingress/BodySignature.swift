@@ -13,7 +13,7 @@ struct BodySignature: Sendable {
 
     /// Whether one of the secrets gives `claimed` for `body`. Every secret is tried, so that the time does not tell
     /// which one it was.
-    func isValid(_ claimed: ClaimedSignature, of body: [UInt8]) -> Bool {
+    func isValid(_ claimed: ClaimedSignature, of body: RawSpan) -> Bool {
         var isValid = false
         for key in keys {
             let code = body.withUnsafeBytes { bytes in

@@ -1,5 +1,6 @@
 import EventLog
 import NIOCore
+import WhatsApp
 
 /// The connections of one event loop: finds the one an acknowledgement is for, and watches their deadlines.
 ///
@@ -15,6 +16,7 @@ final class Connections {
     let outbox: Outbox
     /// For requests that bring no trace of their own.
     var traces = Traceparents()
+    let workspace = WebhookWorkspace()
 
     init(_ producer: any Producer) { outbox = Outbox(producer) }
 

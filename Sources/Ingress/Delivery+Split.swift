@@ -31,13 +31,15 @@ struct RecordCounts {
 extension Delivery {
     /// The records of the complete body, and how many bytes they have. Throws when it is not exactly one JSON object.
     func split(
-        _ core: IngressCore, _ traces: inout Traceparents
+        _ core: IngressCore, _ traces: inout Traceparents, _ workspace: WebhookWorkspace
     ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
         let arrival = core.now()
         let trace = traceparent(core, &traces)
-        var records = try route.splitter.split(body, receivedAt: arrival, traceparent: trace)
+        var records = try route.splitter.split(
+            body.readableBytesSpan, receivedAt: arrival, traceparent: trace, in: workspace)
         if route.keepsRaw {
-            records.append(route.splitter.rawRecord(body, receivedAt: arrival, traceparent: trace))
+            let whole = body.readableBytesSpan.copy(0..<body.readableBytes)
+            records.append(route.splitter.rawRecord(whole, receivedAt: arrival, traceparent: trace))
         }
         var bytes = 0
         var counts = RecordCounts()
@@ -49,7 +51,7 @@ extension Delivery {
         return (records, bytes, counts)
     }
 
-    private func traceparent(_ core: IngressCore, _ traces: inout Traceparents) -> String {
+    private func traceparent(_ core: IngressCore, _ traces: inout Traceparents) -> [UInt8] {
         if let traceparent, core.configuration.continuesTraces, Traceparents.isWellFormed(traceparent) {
             return traceparent
         }

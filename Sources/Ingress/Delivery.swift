@@ -4,10 +4,12 @@ import WhatsApp
 /// A webhook's body while it arrives. Its bytes are reserved in the in-flight budget; who drops it must release them.
 struct Delivery {
     let route: Route
-    let traceparent: String?
+    let traceparent: [UInt8]?
     private let signatures: PendingSignatures
     private let coding: ContentCoding?
-    private(set) var body: [UInt8] = []
+    /// Empty, until the first of it is there.
+    private(set) var body = ByteBuffer()
+    private let length: Int
     private(set) var reserved: Int
 
     /// Admits a request or names the answer to refuse it with. Nothing of the body is read before this.
@@ -17,7 +19,7 @@ struct Delivery {
             if head.expectation == .unknown { return .failure(.expectationFailed) }
             var coding: ContentCoding?
             if head.hasContentEncoding {
-                coding = head.headerBytes("content-encoding").flatMap { ContentCoding($0) }
+                coding = head.headerBytes(Array("content-encoding".utf8)).flatMap { ContentCoding($0) }
                 if coding == nil { return .failure(.unsupportedEncoding) }
             }
             var length = 0
@@ -42,37 +44,44 @@ struct Delivery {
         self.signatures = signatures
         self.coding = coding
         traceparent = head.traceparent
+        self.length = length
         reserved = length
-        body.reserveCapacity(length)
     }
 
     /// Takes more of the body. An answer says that the delivery must be refused instead.
     mutating func append(_ bytes: ByteBuffer, _ core: IngressCore) -> Answer? {
-        let length = body.count + bytes.readableBytes
-        if length > reserved {
-            // Only chunked bodies get here: no other has more bytes than it declared.
-            if length > core.configuration.maxBodyBytes { return .bodyTooLarge }
-            guard core.budget.reserve(length - reserved) else { return .overloaded }
-            reserved = length
+        // Most bodies come in one piece. They stay where they are, because they are gone before the next read; a part
+        // would hold the whole of what was read for as long as its sender likes.
+        if bytes.readableBytes == length {
+            body = bytes
+            return nil
         }
-        bytes.withUnsafeReadableBytes { body.append(contentsOf: $0) }
+        let total = body.readableBytes + bytes.readableBytes
+        if total > reserved {
+            // Only chunked bodies get here: no other has more bytes than it declared.
+            if total > core.configuration.maxBodyBytes { return .bodyTooLarge }
+            guard core.budget.reserve(total - reserved) else { return .overloaded }
+            reserved = total
+        }
+        if body.readableBytes == 0 { body = ByteBufferAllocator().buffer(capacity: max(length, bytes.readableBytes)) }
+        body.writeImmutableBuffer(bytes)
         return nil
     }
 
     /// Of the complete body: checks its signatures, then inflates it, in this order: nothing that a stranger sent is
     /// looked into. An answer says that the delivery must be refused instead.
     mutating func open(_ core: IngressCore) -> Answer? {
-        guard signatures.areValid(for: body) else { return .unauthorized }
+        guard signatures.areValid(for: body.readableBytesSpan) else { return .unauthorized }
         guard let coding else { return nil }
         var added = 0
-        let inflated = Inflater.inflate(body, coding, limit: core.configuration.maxBodyBytes) { bytes in
+        let inflated = Inflater.inflate(body.readableBytesSpan, coding, limit: core.configuration.maxBodyBytes) { bytes in
             guard core.budget.reserve(bytes) else { return false }
             added += bytes
             return true
         }
         reserved += added
         switch inflated {
-        case .success(let whole): body = whole
+        case .success(let whole): body = ByteBuffer(bytes: whole)
         case .failure(let answer): return answer
         }
         return nil

@@ -36,6 +36,8 @@ struct Acknowledgement: Sendable {
     var request: UInt64
     /// Nil when every record is durable.
     var failure: LogError.Code?
+    /// When it came.
+    var time: NIODeadline
 }
 
 /// Takes acknowledgements on the log's thread and brings them to the event loop, with one hop for all that come

@@ -16,11 +16,11 @@ enum ContentCoding {
     }
 
     /// zlib's name for the format. `deflate` means a zlib stream, but some senders leave its two-byte head away.
-    fileprivate func windowBits(_ body: [UInt8]) -> Int32 {
+    fileprivate func windowBits(_ body: RawSpan) -> Int32 {
         switch self {
         case .gzip: 15 + 16
         case .deflate:
-            body.count >= 2 && body[0] & 0x0F == 8 && (Int(body[0]) << 8 | Int(body[1])) % 31 == 0 ? 15 : -15
+            body.byteCount >= 2 && body[0] & 0x0F == 8 && (Int(body[0]) << 8 | Int(body[1])) % 31 == 0 ? 15 : -15
         }
     }
 }
@@ -44,12 +44,13 @@ final class Inflater {
     ///   - limit: bytes that may come out.
     ///   - reserve: asked for so many bytes more before they are needed; false ends it.
     static func inflate(
-        _ body: [UInt8], _ coding: ContentCoding, limit: Int, reserve: (_ bytes: Int) -> Bool
+        _ body: RawSpan, _ coding: ContentCoding, limit: Int, reserve: (_ bytes: Int) -> Bool
     ) -> Result<[UInt8], Answer> {
         guard let inflater = Inflater(coding, windowBits: coding.windowBits(body)) else { return .failure(.overloaded) }
         // zlib reads through this pointer, within the closure only, and never writes there.
-        let refusal = body.withUnsafeBufferPointer { input in
-            inflater.stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
+        let refusal = body.withUnsafeBytes { input in
+            let start = input.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            inflater.stream.pointee.next_in = UnsafeMutablePointer(mutating: start)
             inflater.stream.pointee.avail_in = UInt32(input.count)
             return inflater.run(limit: limit, reserve: reserve)
         }

@@ -36,8 +36,7 @@ final class IngressCore: Sendable {
     }
 
     /// The log's word on one delivery, on a thread of the log.
-    func logAnswered(_ failure: LogError.Code?, sentAt: NIODeadline) {
-        let now = NIODeadline.now()
+    func logAnswered(_ failure: LogError.Code?, sentAt: NIODeadline, at now: NIODeadline) {
         metrics.produced(failure, after: now - sentAt)
         // One record that is too large says nothing about the log.
         producerHealth.answered(isFailure: failure != nil && failure != .recordTooLarge, at: now)

@@ -10,21 +10,26 @@ final class Outbox {
     typealias Completion = @Sendable (Result<[RecordPosition], LogError>) -> Void
 
     private let producer: any Producer
-    private var deliveries: [(records: [Record], completion: Completion)] = []
+    private struct Delivery {
+        let records: [Record]
+        let completion: Completion
+    }
+
+    private var deliveries: [Delivery] = []
     /// The array of the turn before, for its capacity.
-    private var spare: [(records: [Record], completion: Completion)] = []
+    private var spare: [Delivery] = []
 
     init(_ producer: any Producer) { self.producer = producer }
 
     func send(_ records: [Record], on loop: any EventLoop, completion: @escaping Completion) {
-        deliveries.append((records, completion))
+        deliveries.append(Delivery(records: records, completion: completion))
         if deliveries.count == 1 { loop.assumeIsolated().execute { self.flush() } }
     }
 
     private func flush() {
         // Completions may run at once and send more: that is the next turn's.
         swap(&deliveries, &spare)
-        for delivery in spare { producer.send(delivery.records, completion: delivery.completion) }
+        for index in spare.indices { producer.send(spare[index].records, completion: spare[index].completion) }
         spare.removeAll(keepingCapacity: true)
     }
 }

@@ -24,6 +24,7 @@ struct RequestHead: Sendable {
     fileprivate(set) var expectation = Expectation.none
     /// The body is compressed or otherwise encoded.
     fileprivate(set) var hasContentEncoding = false
+    fileprivate var traceparentRange: Range<Int>?
     fileprivate var pathRange: Range<Int>
     fileprivate var queryRange: Range<Int>?
     fileprivate var fields: [Field] = []
@@ -36,23 +37,20 @@ struct RequestHead: Sendable {
     /// What follows the first `?` of the target; nil without one.
     var query: Substring? { queryRange.map { Substring(String(decoding: bytes[$0], as: UTF8.self)) } }
 
-    var traceparent: String? { header("traceparent") }
+    /// The first header of that name.
+    var traceparent: [UInt8]? { traceparentRange.map { Array(bytes[$0]) } }
 
     /// First value of a header, by its name in any case; blanks around it are no part of it.
     func header(_ name: String) -> String? {
-        headerBytes(name).map { String(decoding: $0, as: UTF8.self) }
+        headerBytes(Array(name.utf8)).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// The same without making text of it.
-    func headerBytes(_ name: String) -> ArraySlice<UInt8>? {
-        let name = name.utf8
-        for field in fields where Int(field.nameLength) == name.count {
-            var at = Int(field.start)
-            let isSame = name.allSatisfy { byte in
-                defer { at += 1 }
-                return bytes[at].asciiLowercased == byte.asciiLowercased
-            }
-            if isSame { return bytes[field.value] }
+    func headerBytes(_ name: [UInt8]) -> ArraySlice<UInt8>? {
+        for index in fields.indices where Int(fields[index].nameLength) == name.count {
+            let start = Int(fields[index].start)
+            let isSame = name.indices.allSatisfy { bytes[start + $0].asciiLowercased == name[$0].asciiLowercased }
+            if isSame { return bytes[fields[index].value] }
         }
         return nil
     }
@@ -133,6 +131,8 @@ extension RequestHead {
             case 4 where input.isSameToken(name, as: "host"): readHost(input, value)
             case 6 where input.isSameToken(name, as: "expect"): readExpectation(input, value)
             case 10 where input.isSameToken(name, as: "connection"): readConnection(input, value)
+            case 11 where head.traceparentRange == nil && input.isSameToken(name, as: "traceparent"):
+                head.traceparentRange = value
             case 14 where input.isSameToken(name, as: "content-length"): readContentLength(input, value)
             case 16 where input.isSameToken(name, as: "content-encoding"):
                 if !input.isSameToken(value, as: "identity") { head.hasContentEncoding = true }

@@ -3,25 +3,20 @@
 struct Traceparents {
     /// Ids need to be unlike each other, not secret: one seed from the system, then a counter mixed well.
     private var state: UInt64
+    /// The last one; written over by the next, unless somebody still holds it.
+    private var text = Array("00-00000000000000000000000000000000-0000000000000000-01".utf8)
 
     init() { state = UInt64.random(in: .min ... .max) }
 
-    mutating func begin() -> String {
-        let ids = (next(), next(), next())
-        return String(unsafeUninitializedCapacity: 55) { text in
-            text.initialize(repeating: UInt8(ascii: "-"))
-            Self.writeHex(0, digits: 2, to: text, at: 0)
-            Self.writeHex(ids.0, digits: 16, to: text, at: 3)
-            Self.writeHex(ids.1, digits: 16, to: text, at: 19)
-            Self.writeHex(ids.2, digits: 16, to: text, at: 36)
-            Self.writeHex(1, digits: 2, to: text, at: 53)
-            return 55
-        }
+    mutating func begin() -> [UInt8] {
+        writeHex(next(), at: 3)
+        writeHex(next(), at: 19)
+        writeHex(next(), at: 36)
+        return text
     }
 
     /// Version 00 exactly: lower-case hex, neither id all zeros.
-    static func isWellFormed(_ text: String) -> Bool {
-        let bytes = text.utf8
+    static func isWellFormed(_ bytes: some Collection<UInt8>) -> Bool {
         guard bytes.count == 55, bytes.starts(with: "00-".utf8) else { return false }
         var hasTraceID = false
         var hasParentID = false
@@ -48,10 +43,10 @@ struct Traceparents {
         return mixed == 0 ? 1 : mixed
     }
 
-    private static func writeHex(_ number: UInt64, digits: Int, to text: UnsafeMutableBufferPointer<UInt8>, at: Int) {
-        for place in 0..<digits {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(4 * (digits - 1 - place))) & 0xF
-            text[at + place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+    private mutating func writeHex(_ number: UInt64, at place: Int) {
+        for offset in 0..<16 {
+            let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * offset)) & 0xF
+            text[place + offset] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
         }
     }
 }

@@ -32,6 +32,8 @@ final class WebhookHandler: ChannelDuplexHandler {
     private var requestNumber: UInt64 = 0
     /// When the head of the request in work was complete.
     private var began: NIODeadline?
+    /// The time of what is being handled: input, an acknowledgement, a deadline. The clock is read once for each.
+    private var now = NIODeadline.now()
     private var droppedBytes = 0
 
     private var parser: HTTP1Parser
@@ -88,6 +90,7 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     /// Time is up for what the connection is doing.
     func expire() {
+        now = .now()
         switch state {
         case .idle where headIsPartial, .receiving: end(with: .requestTimeout)
         case .storing:
@@ -101,6 +104,7 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     /// The server stops: the request in work, if any, is the last one.
     func drain() {
+        now = .now()
         persistence = .close
         if state == .idle, input.readableBytes == 0 { linger() }
     }
@@ -160,6 +164,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         if isParsing { return }
         isParsing = true
         defer { isParsing = false }
+        if input.readableBytes > 0 { now = .now() }
         while !isBusy, input.readableBytes > 0 || state == .receiving || state == .discarding {
             let (event, taken) = parser.next(input.readableBytesSpan)
             let body: ByteBuffer? =
@@ -180,7 +185,7 @@ final class WebhookHandler: ChannelDuplexHandler {
     private func noticePartialHead() {
         guard state == .idle, !isBusy, input.readableBytes > 0, !headIsPartial else { return }
         headIsPartial = true
-        deadline = min(deadline, .now() + core.times.header)
+        deadline = min(deadline, now + core.times.header)
     }
 
     private func handle(_ event: HTTP1Parser.Event, _ body: ByteBuffer?) {
@@ -212,7 +217,6 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     private func begin(_ head: RequestHead) {
         headIsPartial = false
-        let now = NIODeadline.now()
         began = now
         persistence = connections.isDraining ? .close : head.persistence
         if head.method == .get, head.framing != .invalid, !isSurplus, let challenge = core.router.challenge(head) {
@@ -252,7 +256,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         if persistence == .close { return linger() }
         state = .discarding
         droppedBytes = 0
-        deadline = .now() + core.times.body
+        deadline = now + core.times.body
     }
 
     /// Splits the body and gives the records to the log.
@@ -264,29 +268,31 @@ final class WebhookHandler: ChannelDuplexHandler {
         let records: [Record]
         let bytes: Int
         do {
-            (records, bytes, stored) = try delivery.split(core, &connections.traces)
+            (records, bytes, stored) = try delivery.split(core, &connections.traces, connections.workspace)
         } catch {
             return finish(.invalidJSON)
         }
         guard core.budget.reserve(bytes) else { return finish(.overloaded) }
         state = .storing
-        let now = NIODeadline.now()
         deadline = now + core.times.ack
         requestNumber &+= 1
         core.metrics.storing(1)
         core.producerHealth.sent(at: now)
         guard let loop = context?.eventLoop else { preconditionFailure("a request without a channel") }
-        connections.outbox.send(records, on: loop) { [core, acknowledgements, id, requestNumber] result in
+        connections.outbox.send(records, on: loop) { [core, acknowledgements, id, requestNumber, now] result in
+            let time = NIODeadline.now()
             core.budget.release(bytes)
             let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
-            core.logAnswered(failure, sentAt: now)
-            acknowledgements.deliver(Acknowledgement(connection: id, request: requestNumber, failure: failure))
+            core.logAnswered(failure, sentAt: now, at: time)
+            acknowledgements.deliver(
+                Acknowledgement(connection: id, request: requestNumber, failure: failure, time: time))
         }
     }
 
     /// The log's word on request number `acknowledgement.request`; too late when its sender was answered 503 already.
     func acknowledge(_ acknowledgement: Acknowledgement) {
         guard state == .storing, acknowledgement.request == requestNumber else { return }
+        now = acknowledgement.time
         if let failure = acknowledgement.failure {
             let answer = Answer(failure)
             core.logFailed(answer, failure)
@@ -316,7 +322,6 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     private func answered(_ answer: Answer, withBody: Bool) {
-        let now = NIODeadline.now()
         core.metrics.answered(answer, after: now - (began ?? now))
         began = nil
         write(answer.bytes(persistence, withBody: withBody))
@@ -328,13 +333,13 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     private func becomeIdle() {
         state = .idle
-        deadline = .now() + core.times.idle
+        deadline = now + core.times.idle
         if input.readableBytes == 0, connections.isDraining || inputIsClosed { linger() }
     }
 
     private func linger() {
         state = .lingering
-        deadline = .now() + core.times.linger
+        deadline = now + core.times.linger
         droppedBytes = 0
         input = Self.noInput
         // Closes our side once everything written is sent.

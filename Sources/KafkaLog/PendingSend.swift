@@ -11,6 +11,8 @@ final class PendingSend: @unchecked Sendable {
     struct Slot {
         unowned(unsafe) let send: PendingSend
         let topic: Topic
+        /// What librdkafka reads the value from; it copies all else.
+        let value: [UInt8]?
         /// Kept alive by the session, which is what looks at it.
         unowned(unsafe) var handle: ProducerSession.TopicHandle?
         var partition: Int32 = -1
@@ -34,7 +36,7 @@ final class PendingSend: @unchecked Sendable {
         // One more than the records: the sender's own share, so that nothing finishes while it still hands over.
         unsettled = Atomic(records.count + 1)
         for index in records.indices {
-            (slots + index).initialize(to: Slot(send: self, topic: records[index].topic))
+            (slots + index).initialize(to: Slot(send: self, topic: records[index].topic, value: records[index].value))
         }
         _ = Unmanaged.passRetained(self)
     }

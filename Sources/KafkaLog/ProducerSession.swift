@@ -28,14 +28,22 @@ final class ProducerSession: @unchecked Sendable {
     /// Where reports arrive. Waking it ends a drain.
     let reports: RDKafkaQueue
     private let bell: Unmanaged<ReportBell>
-    private let topics = Mutex<[Topic: TopicHandle]>([:])
+    private let topics = Mutex(Topics())
+
+    private struct Topics {
+        var handles: [Topic: TopicHandle] = [:]
+        /// The one found last: most records go where the one before went.
+        var last: (topic: Topic, handle: TopicHandle)?
+    }
 
     /// Blocks for a moment: not for the cooperative pool.
     init(settings: RDKafkaSettings, logger: Logger, bell: ReportBell) throws(LogError) {
         let configuration = try RDKafkaConfiguration(
             settings.producer, properties: settings.configuration.properties, context: RDKafkaContext(logger: logger))
         configuration.reportDeliveriesAsEvents()
-        client = try configuration.makeClient(RD_KAFKA_PRODUCER)
+        client = try RDKafkaThreads.yieldingToWakers { () throws(LogError) in
+            try configuration.makeClient(RD_KAFKA_PRODUCER)
+        }
         reports = RDKafkaQueue(rd_kafka_queue_get_main(client.handle), of: client)
         self.bell = Unmanaged.passRetained(bell)
         rd_kafka_queue_cb_event_enable(reports.pointer, { _, bell in ReportBell.ring(bell) }, self.bell.toOpaque())
@@ -46,7 +54,7 @@ final class ProducerSession: @unchecked Sendable {
         rd_kafka_queue_cb_event_enable(reports.pointer, nil, nil)
         bell.release()
         topics.withLock { topics in
-            for handle in topics.values { rd_kafka_topic_destroy(handle.pointer) }
+            for handle in topics.handles.values { rd_kafka_topic_destroy(handle.pointer) }
         }
     }
 
@@ -128,12 +136,16 @@ final class ProducerSession: @unchecked Sendable {
     }
 
     private static func handle(
-        of topic: Topic, in topics: inout [Topic: TopicHandle], _ client: RDKafkaClient
+        of topic: Topic, in topics: inout Topics, _ client: RDKafkaClient
     ) -> TopicHandle? {
-        if let known = topics[topic] { return known }
+        if let last = topics.last, last.topic == topic { return last.handle }
+        if let known = topics.handles[topic] {
+            topics.last = (topic, known)
+            return known
+        }
         guard topic.isValid, let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
         let handle = TopicHandle(made)
-        topics[topic] = handle
+        topics.handles[topic] = handle
         return handle
     }
 }

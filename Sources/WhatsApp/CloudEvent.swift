@@ -52,128 +52,79 @@ public struct CloudEvent: Sendable, Hashable {
             let name = String(decoding: name, as: UTF8.self)
             if let value, Name.all.contains(name) { texts[name] = String(decoding: value, as: UTF8.self) }
         }
-        func required(_ name: String) throws(MalformedRecord) -> String {
-            guard let text = texts[name], !text.isEmpty else { throw MalformedRecord(name) }
+        func text(_ name: StaticString) -> String? { texts[name.description] }
+        func required(_ name: StaticString) throws(MalformedRecord) -> String {
+            guard let text = text(name), !text.isEmpty else { throw MalformedRecord(name.description) }
             return text
         }
         id = try required(Name.id)
         source = try required(Name.source)
         type = try required(Name.type)
-        subject = texts[Name.subject]
-        time = texts[Name.time].flatMap(RFC3339.parse)
-        timeIsArrival = texts[Name.timeSource] == Self.arrival
-        recordedTime = texts[Name.recordedTime].flatMap(RFC3339.parse)
-        partitionKey = texts[Name.partitionKey]
-        correlationID = texts[Name.correlationID]
-        causationID = texts[Name.causationID]
-        traceparent = texts[Name.traceparent]
+        subject = text(Name.subject)
+        time = text(Name.time).flatMap(RFC3339.parse)
+        timeIsArrival = text(Name.timeSource) == Self.arrival
+        recordedTime = text(Name.recordedTime).flatMap(RFC3339.parse)
+        partitionKey = text(Name.partitionKey)
+        correlationID = text(Name.correlationID)
+        causationID = text(Name.causationID)
+        traceparent = text(Name.traceparent)
     }
 
     /// The headers of the record.
     public var headers: Headers {
-        var headers = Self.firstHeaders
-        headers.reserveCapacity(640)
-        Self.append(recordedTime: recordedTime, traceparent: traceparent, to: &headers)
-        headers.append(Name.source, source)
-        Self.append(
-            type: type, id: ArraySlice(id.utf8), subject: subject.map { ArraySlice($0.utf8) }, time: time,
-            timeIsArrival: timeIsArrival, partitionKey: partitionKey.map { ArraySlice($0.utf8) },
-            correlationID: correlationID.map { ArraySlice($0.utf8) },
-            causationID: causationID.map { ArraySlice($0.utf8) }, to: &headers)
-        return headers
-    }
-
-    // The parts of `headers`, by how many records have them in common; for the ingress, which has the text in bytes.
-
-    /// Of all events.
-    static let firstHeaders = Headers([Header(Name.contentType, "application/json"), Header(Name.specVersion, "1.0")])
-
-    /// Of all events of one delivery.
-    static func append(recordedTime: Timestamp?, traceparent: String?, to headers: inout Headers) {
-        if let recordedTime { headers.append(Name.recordedTime, RFC3339.string(recordedTime)) }
-        if let traceparent { headers.append(Name.traceparent, traceparent) }
-    }
-
-    /// Of one event.
-    static func append(
-        type: String, id: ArraySlice<UInt8>, subject: ArraySlice<UInt8>?, time: Timestamp?, timeIsArrival: Bool,
-        partitionKey: ArraySlice<UInt8>?, correlationID: ArraySlice<UInt8>?, causationID: ArraySlice<UInt8>?,
-        to headers: inout Headers
-    ) {
-        headers.append(Name.id, id)
-        headers.append(Name.type, type)
-        if let subject { headers.append(Name.subject, subject) }
-        if let time { headers.append(Name.time, RFC3339.string(time)) }
-        if timeIsArrival { headers.append(Name.timeSource, arrival) }
-        if let partitionKey { headers.append(Name.partitionKey, partitionKey) }
-        if let correlationID { headers.append(Name.correlationID, correlationID) }
-        if let causationID { headers.append(Name.causationID, causationID) }
+        ByteArena.scoped { arena in
+            func bytes(_ text: String?) -> BorrowedBytes? { text.map(arena.keep) }
+            return CloudEventText(
+                source: arena.keep(source), id: arena.keep(id), type: arena.keep(type), subject: bytes(subject),
+                time: time.map(arena.keep), timeIsArrival: timeIsArrival, recordedTime: recordedTime.map(arena.keep),
+                partitionKey: bytes(partitionKey), correlationID: bytes(correlationID),
+                causationID: bytes(causationID), traceparent: bytes(traceparent)
+            ).headers
+        }
     }
 
     /// `ce_source` of what concerns one number: `/360dialog/<waba id>/<business>`. Either part may be text from
     /// outside, so what a URI path may not hold is percent-encoded; an unknown account is `-`.
     public static func source(wabaID: String?, business: String) -> String {
-        let source = source(wabaID: wabaID.map { ArraySlice($0.utf8) }, business: ArraySlice(business.utf8))
-        return String(decoding: source, as: UTF8.self)
-    }
-
-    /// Without `business` it is the source of what concerns the whole account.
-    static func source(wabaID: ArraySlice<UInt8>?, business: ArraySlice<UInt8>?) -> [UInt8] {
-        var source: [UInt8] = []
-        source.reserveCapacity(64)
-        source.append(contentsOf: "/360dialog/".utf8)
-        if let wabaID { appendPathSegment(wabaID, to: &source) } else { source.append(UInt8(ascii: "-")) }
-        if let business {
-            source.append(UInt8(ascii: "/"))
-            appendPathSegment(business, to: &source)
+        ByteArena.scoped { arena in
+            let source = CloudEventText.source(wabaID: wabaID.map(arena.keep), business: arena.keep(business), arena)
+            return String(decoding: source.raw, as: UTF8.self)
         }
-        return source
     }
 
     /// Header names.
     enum Name {
-        static let contentType = "content-type"
-        static let specVersion = "ce_specversion"
-        static let id = "ce_id"
-        static let source = "ce_source"
-        static let type = "ce_type"
-        static let subject = "ce_subject"
-        static let time = "ce_time"
-        static let timeSource = "ce_timesource"
-        static let recordedTime = "ce_recordedtime"
-        static let partitionKey = "ce_partitionkey"
-        static let correlationID = "ce_correlationid"
-        static let causationID = "ce_causationid"
-        static let traceparent = "traceparent"
+        static let contentType: StaticString = "content-type"
+        static let specVersion: StaticString = "ce_specversion"
+        static let id: StaticString = "ce_id"
+        static let source: StaticString = "ce_source"
+        static let type: StaticString = "ce_type"
+        static let subject: StaticString = "ce_subject"
+        static let time: StaticString = "ce_time"
+        static let timeSource: StaticString = "ce_timesource"
+        static let recordedTime: StaticString = "ce_recordedtime"
+        static let partitionKey: StaticString = "ce_partitionkey"
+        static let correlationID: StaticString = "ce_correlationid"
+        static let causationID: StaticString = "ce_causationid"
+        static let traceparent: StaticString = "traceparent"
 
-        static let all: Set = [
-            id, source, type, subject, time, timeSource, recordedTime, partitionKey, correlationID, causationID,
-            traceparent,
-        ]
+        static let all = Set(
+            [
+                id, source, type, subject, time, timeSource, recordedTime, partitionKey, correlationID, causationID,
+                traceparent,
+            ].map(\.description))
     }
 
     static let arrival = "arrival"
 
-    /// Appends `text` as one segment of a URI path: what may not stand there is percent-encoded.
-    static func appendPathSegment(_ text: ArraySlice<UInt8>, to path: inout [UInt8]) {
-        if text.allSatisfy(isUnreserved) { return path.append(contentsOf: text) }
-        for byte in text {
-            if isUnreserved(byte) {
-                path.append(byte)
-            } else {
-                path.append(contentsOf: ((byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)).utf8)
+    /// `text` as one segment of a URI path: what may not stand there is percent-encoded.
+    static func pathSegment(_ text: String) -> String {
+        ByteArena.scoped { arena in
+            let text = arena.keep(text)
+            let segment = arena.write(limit: CloudEventText.segmentLimit(text)) {
+                CloudEventText.appendSegment(text, to: &$0)
             }
-        }
-    }
-
-    /// RFC 3986 section 2.3.
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            true
-        default: false
+            return String(decoding: segment.raw, as: UTF8.self)
         }
     }
 }

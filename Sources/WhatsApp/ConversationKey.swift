@@ -16,34 +16,36 @@ public enum ConversationKey {
         return rest.isEmpty ? key : String(decoding: rest.dropFirst(), as: UTF8.self)
     }
 
-    static func make(_ business: ArraySlice<UInt8>, _ user: ArraySlice<UInt8>, isGroup: Bool = false) -> [UInt8] {
-        var key: [UInt8] = []
-        key.reserveCapacity(business.count + user.count + 7)
-        key.append(contentsOf: business)
-        key.append(UInt8(ascii: ":"))
-        if isGroup { key.append(contentsOf: "group:".utf8) }
-        key.append(contentsOf: user)
-        return key
+    static func make(_ business: BorrowedBytes, _ user: BorrowedBytes, isGroup: Bool = false) -> [UInt8] {
+        [UInt8](capacity: business.count + user.count + 7) { key in
+            key.append(business)
+            key.append(UInt8(ascii: ":"))
+            if isGroup { key.append("group:") }
+            key.append(user)
+        }
     }
 
     /// A user given as phone number loses `+`, blanks, brackets and hyphens; anything else (a business-scoped id) stays
     /// as it is. Nil for blank text.
     public static func user(_ text: String) -> String? {
-        user(ArraySlice(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
+        ByteArena.scoped { arena in
+            user(arena.keep(text), arena).map { String(decoding: $0.raw, as: UTF8.self) }
+        }
     }
 
-    static func user(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    /// Most users are digits and nothing else; what has to be written anew is kept in `arena`.
+    static func user(_ text: BorrowedBytes, _ arena: ByteArena) -> BorrowedBytes? {
         if text.isEmpty { return nil }
         if text.allSatisfy(isDigit) { return text }
-        let trimmed = text.drop(while: isBlank)
-        let number = trimmed.first == UInt8(ascii: "+") ? trimmed.dropFirst() : trimmed
+        let trimmed = text.raw.drop(while: isBlank)
         if trimmed.isEmpty { return nil }
+        let number = trimmed.first == UInt8(ascii: "+") ? trimmed.dropFirst() : trimmed
         guard number.allSatisfy({ isDigit($0) || isDecoration($0) }) else { return text }
         let digits = number.filter(isDigit)
-        return digits.isEmpty ? text : digits[...]
+        return digits.isEmpty ? text : arena.keep(digits)
     }
 
-    static func isBlank(_ text: ArraySlice<UInt8>) -> Bool { text.allSatisfy(isBlank) }
+    static func isBlank(_ text: BorrowedBytes) -> Bool { text.allSatisfy(isBlank) }
 
     private static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

@@ -18,9 +18,11 @@ public struct IdentityHash {
         input.append(contentsOf: part.utf8)
     }
 
-    public mutating func add(_ part: ArraySlice<UInt8>) {
+    public mutating func add(_ part: ArraySlice<UInt8>) { part.withUnsafeBytes { add(BorrowedBytes($0)) } }
+
+    mutating func add(_ part: BorrowedBytes) {
         addLength(UInt64(part.count))
-        input.append(contentsOf: part)
+        input.append(contentsOf: part.raw)
     }
 
     public mutating func add(_ part: Int64) {
@@ -31,21 +33,26 @@ public struct IdentityHash {
     /// A part that is not there; unlike an empty one.
     public mutating func addAbsent() { addLength(.max) }
 
-    public func hex() -> String { String(decoding: hexBytes(), as: UTF8.self) }
+    public func hex() -> String {
+        String(decoding: [UInt8](capacity: Self.length) { writeHex(to: &$0) }, as: UTF8.self)
+    }
 
-    func hexBytes() -> [UInt8] {
+    /// Of an id, in digits.
+    private static let length = 32
+
+    private func writeHex(to text: inout ByteWriter) {
         var hasher = SHA256()
         input.withUnsafeBytes { hasher.update(bufferPointer: $0) }
-        return hasher.finalize().withUnsafeBytes { digest in
-            [UInt8](unsafeUninitializedCapacity: 32) { text, count in
-                for index in 0..<16 {
-                    text[2 * index] = Self.digit(digest[index] >> 4)
-                    text[2 * index + 1] = Self.digit(digest[index] & 15)
-                }
-                count = 32
+        hasher.finalize().withUnsafeBytes { digest in
+            for byte in digest.prefix(Self.length / 2) {
+                text.append(Self.digit(byte >> 4))
+                text.append(Self.digit(byte & 15))
             }
         }
     }
+
+    /// The same, kept in `arena`.
+    func hex(in arena: ByteArena) -> BorrowedBytes { arena.write(limit: Self.length) { writeHex(to: &$0) } }
 
     private static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10

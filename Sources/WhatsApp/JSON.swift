@@ -5,9 +5,11 @@ final class JSONText: Sendable {
 
     init(_ bytes: [UInt8], maxDepth: Int) throws(JSONError) {
         self.bytes = bytes
-        tokens = try bytes.withUnsafeBufferPointer { text throws(JSONError) in
-            try JSONScanner.scan(text, maxDepth: maxDepth)
+        let list = JSONTokens()
+        try bytes.span.bytes.withUnsafeBytes { text throws(JSONError) in
+            try JSONScanner.scan(text, maxDepth: maxDepth, into: list)
         }
+        tokens = withExtendedLifetime(list) { Array(list.scanned) }
     }
 
     static func hexDigit(_ byte: UInt8) -> UInt8? {

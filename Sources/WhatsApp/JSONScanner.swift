@@ -16,10 +16,10 @@ struct JSONToken: Sendable {
 
 /// Validates a JSON text in one pass and lists its values in order: of an object, name and value by turns.
 ///
-/// Strict RFC 8259 in strict UTF-8 (RFC 3629), iterative, so depth costs no stack. Nothing is decoded or copied; the
-/// list is the only allocation. Half surrogates in escapes are grammatical and pass; numbers keep any length.
+/// Strict RFC 8259 in strict UTF-8 (RFC 3629), iterative, so depth costs no stack. Nothing is decoded or copied. Half
+/// surrogates in escapes are grammatical and pass; numbers keep any length.
 ///
-/// The raw buffer is the one unsafe spot of the module: it exists within `withUnsafeBufferPointer` of the caller, every
+/// Unsafe, as it looks at every byte of every body: the text exists within the `withUnsafeBytes` of the caller, every
 /// load is checked against `end`, and nothing but offsets leaves.
 struct JSONScanner {
     private let base: UnsafeRawPointer
@@ -27,7 +27,7 @@ struct JSONScanner {
     private let maxDepth: Int
     private var at = 0
     private var depth = 0
-    private(set) var tokens: [JSONToken] = []
+    private var tokens: JSONTokens.Writer
 
     /// One bit per open container says what it is, so the depth has a ceiling.
     static let depthCeiling = 128
@@ -35,21 +35,24 @@ struct JSONScanner {
     /// The innermost open container; while open, a container's `next` names the one around it.
     private var innermost = 0
 
-    /// The tokens of `text`, which must be exactly one value, blanks around it and a byte order mark before it aside.
-    static func scan(_ text: UnsafeBufferPointer<UInt8>, maxDepth: Int) throws(JSONError) -> [JSONToken] {
+    /// Fills `list` with the tokens of `text`, which must be exactly one value, blanks around it and a byte order mark
+    /// before it aside.
+    static func scan(_ text: UnsafeRawBufferPointer, maxDepth: Int, into list: JSONTokens) throws(JSONError) {
         guard text.count < Int(UInt32.max) else { throw JSONError(.tooLong, at: 0) }
         guard let base = text.baseAddress else { throw JSONError(.empty, at: 0) }
-        var scanner = JSONScanner(base: UnsafeRawPointer(base), end: text.count, maxDepth: min(maxDepth, depthCeiling))
+        // Webhook bodies have a value or name for every 12 bytes; short texts are denser.
+        var scanner = JSONScanner(
+            base: base, end: text.count, maxDepth: min(maxDepth, depthCeiling),
+            tokens: list.begin(expecting: text.count / 12 + 16))
+        defer { list.end(scanner.tokens) }
         try scanner.run()
-        return scanner.tokens
     }
 
-    private init(base: UnsafeRawPointer, end: Int, maxDepth: Int) {
+    private init(base: UnsafeRawPointer, end: Int, maxDepth: Int, tokens: JSONTokens.Writer) {
         self.base = base
         self.end = end
         self.maxDepth = maxDepth
-        // Webhook bodies have a value or name for every 12 bytes; short texts are denser.
-        tokens.reserveCapacity(end / 12 + 16)
+        self.tokens = tokens
     }
 
     @inline(__always)
@@ -125,12 +128,10 @@ struct JSONScanner {
         at += 1
         depth -= 1
         openObjects >>= 1
-        let outer = Int(tokens[innermost].next)
-        tokens[innermost].end = UInt32(at)
-        tokens[innermost].next = UInt32(tokens.count)
-        innermost = outer
+        innermost = tokens.close(innermost, at: at)
     }
 
+    @inline(__always)
     private mutating func append(_ kind: JSONToken.Kind, from start: Int, hasEscapes: Bool = false) {
         let next = UInt32(tokens.count + 1)
         tokens.append(
@@ -139,7 +140,8 @@ struct JSONScanner {
 
     @inline(__always)
     private mutating func skipBlanks() {
-        while at < end {
+        // Most texts are compact: one comparison tells.
+        while at < end, byte(at) <= 0x20 {
             switch byte(at) {
             case 0x20, 0x0A, 0x0D, 0x09: at += 1
             default: return
@@ -218,6 +220,7 @@ extension JSONScanner {
     ///
     /// Per byte the top bit of `found` is set for such a byte. The borrows of the subtractions can set bits above a
     /// true one, never below, so the lowest is right.
+    @inline(__always)
     private mutating func skipPlainText() {
         let ones: UInt64 = 0x0101_0101_0101_0101
         while at + 8 <= end {

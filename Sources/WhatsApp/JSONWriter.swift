@@ -125,11 +125,6 @@ public struct JSONWriter {
         text.withUTF8 { append($0, to: &bytes) }
     }
 
-    /// The same for text in UTF-8 bytes.
-    static func append(_ text: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
-        text.withUnsafeBufferPointer { append($0, to: &bytes) }
-    }
-
     private static func append(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         if text.contains(where: needsEscape) {
@@ -138,6 +133,19 @@ public struct JSONWriter {
             bytes.append(contentsOf: text)
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// The same for text in UTF-8 bytes, of which each may take six.
+    static func append(_ text: BorrowedBytes, to writer: inout ByteWriter) {
+        writer.append(UInt8(ascii: "\""))
+        if text.allSatisfy({ !needsEscape($0) }) {
+            writer.append(text)
+        } else {
+            var escaped: [UInt8] = []
+            for byte in text.raw { appendEscaped(byte, to: &escaped) }
+            escaped.withUnsafeBytes { writer.append(BorrowedBytes($0)) }
+        }
+        writer.append(UInt8(ascii: "\""))
     }
 
     private static func needsEscape(_ byte: UInt8) -> Bool {

@@ -77,11 +77,7 @@ extension OutboundCommand {
         Self.joined(JSONWriter.object { $0.member("messaging_product", "whatsapp") }, message)
     }
 
-    private var markPath: String {
-        var path = Array("/v1/messages/".utf8)
-        CloudEvent.appendPathSegment(ArraySlice((message["message_id"]?.string ?? "").utf8), to: &path)
-        return String(decoding: path, as: UTF8.self)
-    }
+    private var markPath: String { "/v1/messages/" + CloudEvent.pathSegment(message["message_id"]?.string ?? "") }
 
     /// Both are objects with at least one member: the second goes, verbatim, behind the first one's members.
     private static func joined(_ head: [UInt8], _ message: JSON) -> [UInt8] {

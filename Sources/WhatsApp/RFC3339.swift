@@ -3,34 +3,38 @@ import EventLog
 /// `2026-09-21T13:33:27.005Z`: the form of `ce_time`. Years 0000 to 9999; milliseconds only when there are any.
 public enum RFC3339 {
     public static func string(_ time: Timestamp) -> String {
+        String(unsafeUninitializedCapacity: maxLength) { write(time, to: UnsafeMutableRawPointer($0.baseAddress!)) }
+    }
+
+    static let maxLength = 24
+
+    /// Writes at most `maxLength` bytes, and answers how many.
+    static func write(_ time: Timestamp, to text: UnsafeMutableRawPointer) -> Int {
         let clamped = min(max(time.milliseconds, minimum), maximum)
         let (seconds, milliseconds) = clamped.quotientAndFloor(1_000)
         let (days, second) = seconds.quotientAndFloor(86_400)
         let (year, month, day) = civil(days)
-        return String(unsafeUninitializedCapacity: 24) { text in
-            put(UInt32(year / 100), "-", in: text, at: 0)
-            put(UInt32(year % 100), "-", in: text, at: 2)
-            put(UInt32(month), "-", in: text, at: 5)
-            put(UInt32(day), "T", in: text, at: 8)
-            put(UInt32(second / 3_600), ":", in: text, at: 11)
-            put(UInt32(second / 60 % 60), ":", in: text, at: 14)
-            put(UInt32(second % 60), "Z", in: text, at: 17)
-            if milliseconds == 0 { return 20 }
-            text[19] = UInt8(ascii: ".")
-            text[20] = UInt8(ascii: "0") + UInt8(milliseconds / 100)
-            put(UInt32(milliseconds % 100), "Z", in: text, at: 21)
-            return 24
-        }
+        put(UInt32(year / 100), "-", in: text, at: 0)
+        put(UInt32(year % 100), "-", in: text, at: 2)
+        put(UInt32(month), "-", in: text, at: 5)
+        put(UInt32(day), "T", in: text, at: 8)
+        put(UInt32(second / 3_600), ":", in: text, at: 11)
+        put(UInt32(second / 60 % 60), ":", in: text, at: 14)
+        put(UInt32(second % 60), "Z", in: text, at: 17)
+        if milliseconds == 0 { return 20 }
+        text.storeBytes(of: UInt8(ascii: "."), toByteOffset: 19, as: UInt8.self)
+        text.storeBytes(of: UInt8(ascii: "0") + UInt8(milliseconds / 100), toByteOffset: 20, as: UInt8.self)
+        put(UInt32(milliseconds % 100), "Z", in: text, at: 21)
+        return maxLength
     }
 
     /// Two digits and what follows them.
     @inline(__always)
-    private static func put(
-        _ value: UInt32, _ after: Unicode.Scalar, in text: UnsafeMutableBufferPointer<UInt8>, at place: Int
-    ) {
-        text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10)
-        text[place + 1] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10)
-        text[place + 2] = UInt8(ascii: after)
+    private static func put(_ value: UInt32, _ after: Unicode.Scalar, in text: UnsafeMutableRawPointer, at place: Int) {
+        let digits = (UInt8(truncatingIfNeeded: value / 10), UInt8(truncatingIfNeeded: value % 10))
+        text.storeBytes(of: UInt8(ascii: "0") + digits.0, toByteOffset: place, as: UInt8.self)
+        text.storeBytes(of: UInt8(ascii: "0") + digits.1, toByteOffset: place + 1, as: UInt8.self)
+        text.storeBytes(of: UInt8(ascii: after), toByteOffset: place + 2, as: UInt8.self)
     }
 
     /// Reads what `string` writes, and any other offset or precision of RFC 3339; nil for anything else.

@@ -1,14 +1,14 @@
 /// Finds the contact that belongs to a message or status of the same change.
 struct WebhookContacts {
-    private typealias IDs = (phone: ArraySlice<UInt8>?, user: ArraySlice<UInt8>?)
+    private typealias IDs = (phone: BorrowedBytes?, user: BorrowedBytes?)
 
     /// The first contact: most bodies have no other, and are answered without hashing.
     private var first: (contact: Int, ids: IDs)?
     private var count = 0
     /// Several contacts by their ids, so that many messages beside many contacts stay linear work.
-    private var byID: [ArraySlice<UInt8>: Int] = [:]
+    private var byID: [BorrowedBytes: Int] = [:]
 
-    init(_ text: JSONText, array: Int?) {
+    init(_ text: WebhookText, array: Int?) {
         guard let array, text.isArray(array) else { return }
         text.forEachElement(of: array) { element in
             if text.isObject(element) { add(element, Self.ids(of: element, text)) }
@@ -40,23 +40,23 @@ struct WebhookContacts {
         return count == 1 && isSingleParty() ? first?.contact : nil
     }
 
-    private func find(_ id: ArraySlice<UInt8>?) -> Int? {
+    private func find(_ id: BorrowedBytes?) -> Int? {
         guard let id, let first else { return nil }
         if count > 1 { return byID[id] }
         return id == first.ids.phone || id == first.ids.user ? first.contact : nil
     }
 
-    private static func ids(of contact: Int, _ text: JSONText) -> IDs {
+    private static func ids(of contact: Int, _ text: WebhookText) -> IDs {
         var waID: Int?
         var userID: Int?
         text.forEachMember(of: contact) { name, value in
-            if text.equals(name, "wa_id") {
-                waID = value
-            } else if text.equals(name, "user_id") {
-                userID = value
+            switch name {
+            case "wa_id": waID = value
+            case "user_id": userID = value
+            default: break
             }
         }
-        let phone = text.idText(waID, maxBytes: WebhookSplitter.maxUserBytes).flatMap(ConversationKey.user)
-        return (phone, text.idText(userID, maxBytes: WebhookSplitter.maxUserBytes))
+        let limit = WebhookSplitter.maxUserBytes
+        return (text.user(waID, maxBytes: limit), text.idText(userID, maxBytes: limit))
     }
 }

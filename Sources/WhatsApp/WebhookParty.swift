@@ -6,70 +6,63 @@ struct WebhookParty {
     var type: Int?
     var callbackData: Int?
     /// Phone number, or whatever stands there, without decoration.
-    private(set) var phone: ArraySlice<UInt8>?
-    private(set) var userID: ArraySlice<UInt8>?
-    private(set) var parentUserID: ArraySlice<UInt8>?
-    private(set) var group: ArraySlice<UInt8>?
+    private(set) var phone: BorrowedBytes?
+    private(set) var userID: BorrowedBytes?
+    private(set) var parentUserID: BorrowedBytes?
+    private(set) var group: BorrowedBytes?
     /// Of a group's status: whom it concerns.
-    private(set) var participant: ArraySlice<UInt8>?
+    private(set) var participant: BorrowedBytes?
 
-    init(_ text: JSONText, message: Int) {
+    init(_ text: WebhookText, message: Int) {
         var from: Int?
         var fromUserID: Int?
         var fromParentUserID: Int?
         var groupID: Int?
         text.forEachMember(of: message) { name, value in
-            if text.equals(name, "from") {
-                from = value
-            } else if text.equals(name, "id") {
-                id = value
-            } else if text.equals(name, "timestamp") {
-                timestamp = value
-            } else if text.equals(name, "from_user_id") {
-                fromUserID = value
-            } else if text.equals(name, "from_parent_user_id") {
-                fromParentUserID = value
-            } else if text.equals(name, "group_id") {
-                groupID = value
+            switch name {
+            case "from": from = value
+            case "id": id = value
+            case "timestamp": timestamp = value
+            case "from_user_id": fromUserID = value
+            case "from_parent_user_id": fromParentUserID = value
+            case "group_id": groupID = value
+            default: break
             }
         }
         let limit = WebhookSplitter.maxUserBytes
-        phone = text.idText(from, maxBytes: limit).flatMap(ConversationKey.user)
+        phone = text.user(from, maxBytes: limit)
         userID = text.idText(fromUserID, maxBytes: limit)
         parentUserID = text.idText(fromParentUserID, maxBytes: limit)
         group = text.idText(groupID, maxBytes: limit)
     }
 
-    init(_ text: JSONText, status item: Int) {
+    init(_ text: WebhookText, status item: Int) {
         var recipient = Recipient()
         var recipientType: Int?
         text.forEachMember(of: item) { name, value in
-            if text.equals(name, "id") {
-                id = value
-            } else if text.equals(name, "status") {
-                status = value
-            } else if text.equals(name, "timestamp") {
-                timestamp = value
-            } else if text.equals(name, "type") {
-                type = value
-            } else if text.equals(name, "recipient_type") {
-                recipientType = value
-            } else if text.equals(name, "biz_opaque_callback_data") {
-                callbackData = value
-            } else {
-                recipient.take(text, name, value)
+            switch name {
+            case "id": id = value
+            case "status": status = value
+            case "timestamp": timestamp = value
+            case "type": type = value
+            case "recipient_type": recipientType = value
+            case "biz_opaque_callback_data": callbackData = value
+            default: recipient.take(name, value)
             }
         }
         let limit = WebhookSplitter.maxUserBytes
-        let recipientID = text.idText(recipient.id, maxBytes: limit)
         if text.isString(recipientType, "group") {
-            group = recipientID
+            group = text.idText(recipient.id, maxBytes: limit)
         } else {
-            phone = recipientID.flatMap(ConversationKey.user)
+            phone = text.user(recipient.id, maxBytes: limit)
         }
         userID = text.idText(recipient.userID, maxBytes: limit)
         parentUserID = text.idText(recipient.parentUserID, maxBytes: limit)
-        participant = recipient.participants.lazy.compactMap { text.idText($0, maxBytes: limit) }.first
+        participant =
+            text.idText(recipient.participant, maxBytes: limit)
+            ?? text.idText(recipient.participantOtherwise, maxBytes: limit)
+            ?? text.idText(recipient.participantUserID, maxBytes: limit)
+            ?? text.idText(recipient.participantParentUserID, maxBytes: limit)
     }
 
     /// The many spellings of a status's recipient.
@@ -77,24 +70,23 @@ struct WebhookParty {
         var id: Int?
         var userID: Int?
         var parentUserID: Int?
-        /// In the order in which the first one counts.
-        var participants: [Int?] = []
+        // Of a group's participant the first that is there counts.
+        var participant: Int?
+        var participantOtherwise: Int?
+        var participantUserID: Int?
+        var participantParentUserID: Int?
 
-        private static let participantNames: [StaticString] = [
-            "recipient_participant_id", "participant_recipient_id", "recipient_participant_user_id",
-            "recipient_participant_parent_user_id",
-        ]
-
-        mutating func take(_ text: JSONText, _ name: JSONToken, _ value: Int) {
-            if text.equals(name, "recipient_id") {
-                id = value
-            } else if text.equals(name, "recipient_user_id") {
-                userID = value
-            } else if text.equals(name, "recipient_parent_user_id") {
-                parentUserID = value
-            } else if let place = Self.participantNames.firstIndex(where: { text.equals(name, $0) }) {
-                if participants.isEmpty { participants = Array(repeating: nil, count: Self.participantNames.count) }
-                participants[place] = value
+        @inline(__always)
+        mutating func take(_ name: WebhookText.MemberName, _ value: Int) {
+            switch name {
+            case "recipient_id": id = value
+            case "recipient_user_id": userID = value
+            case "recipient_parent_user_id": parentUserID = value
+            case "recipient_participant_id": participant = value
+            case "participant_recipient_id": participantOtherwise = value
+            case "recipient_participant_user_id": participantUserID = value
+            case "recipient_participant_parent_user_id": participantParentUserID = value
+            default: break
             }
         }
     }

@@ -8,8 +8,8 @@ extension WebhookRecords {
         }
         let contact = contact(of: party, isStatus: false)
         append(
-            .messageReceived, setup.topics.messages, id: id, subject: id,
-            time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival), key: key, correlationID: id,
+            setup.types.message, setup.topics.messages, id: id, subject: id,
+            time: time(party.timestamp), key: key, correlationID: id,
             value: value(#","message":"#, item, contact: contact, origin), origin)
     }
 
@@ -21,11 +21,11 @@ extension WebhookRecords {
         let tag = tag(party, origin)
         let contact = contact(of: party, isStatus: true)
         append(
-            .statusUpdated, setup.topics.statuses, id: statusID(id, status, party, item)[...], subject: id,
-            time: WebhookTime(text.scalarText(party.timestamp), arrival: arrival),
+            setup.types.status, setup.topics.statuses, id: statusID(id, status, party, item), subject: id,
+            time: time(party.timestamp),
             key: tag.map { Array($0.conversationKey.utf8) } ?? key(party, origin)
                 ?? ConversationKey.make(origin.business, id),
-            causationID: tag.map { ArraySlice($0.commandID.utf8) },
+            causationID: tag.map { text.arena.keep($0.commandID) },
             value: value(#","status":"#, item, contact: contact, origin), origin)
     }
 
@@ -35,20 +35,20 @@ extension WebhookRecords {
     }
 
     /// Non-empty text of at most `maxIDLength` characters; a number would have lost digits on the way.
-    private func itemID(_ index: Int?) -> ArraySlice<UInt8>? {
+    private func itemID(_ index: Int?) -> BorrowedBytes? {
         guard let id = text.text(index), !id.isEmpty else { return nil }
         let limit = WebhookSplitter.maxIDLength
-        return id.count <= limit || id.count(where: { $0 & 0xC0 != 0x80 }) <= limit ? id : nil
+        return id.count <= limit || id.raw.count(where: { $0 & 0xC0 != 0x80 }) <= limit ? id : nil
     }
 
     /// Our tag, if it speaks of this number: with another's in it a tenant could write into that one's conversations.
     /// A command may have been keyed by the channel's name, when the number's id was not known.
     private func tag(_ party: WebhookParty, _ origin: WebhookOrigin) -> CommandTag? {
         guard let data = text.text(party.callbackData), data.count <= CommandTag.maxBytes else { return nil }
-        guard let tag = CommandTag(parsing: String(decoding: data, as: UTF8.self)) else { return nil }
+        guard let tag = CommandTag(parsing: String(decoding: data.raw, as: UTF8.self)) else { return nil }
         let key = tag.conversationKey.utf8
-        func isKey(of business: ArraySlice<UInt8>) -> Bool {
-            key.starts(with: business) && key.dropFirst(business.count).first == UInt8(ascii: ":")
+        func isKey(of business: BorrowedBytes) -> Bool {
+            key.starts(with: business.raw) && key.dropFirst(business.count).first == UInt8(ascii: ":")
         }
         return isKey(of: origin.business) || isKey(of: setup.name) ? tag : nil
     }
@@ -56,8 +56,8 @@ extension WebhookRecords {
     /// The recipient is no part of it: it may appear and vanish as users take usernames. A group's statuses repeat id,
     /// word and time for each participant; where none is named, the whole item tells them apart.
     private func statusID(
-        _ id: ArraySlice<UInt8>, _ status: ArraySlice<UInt8>, _ party: WebhookParty, _ item: Int
-    ) -> [UInt8] {
+        _ id: BorrowedBytes, _ status: BorrowedBytes, _ party: WebhookParty, _ item: Int
+    ) -> BorrowedBytes {
         var hash = IdentityHash("status")
         hash.add(id)
         hash.add(status)
@@ -70,6 +70,6 @@ extension WebhookRecords {
             hash.addAbsent()
         }
         if text.isString(party.type, "payment") { hash.add("payment") }
-        return hash.hexBytes()
+        return hash.hex(in: text.arena)
     }
 }

@@ -3,11 +3,12 @@ import EventLog
 
 /// Collects the records of one body.
 struct WebhookRecords {
-    let text: JSONText
+    let text: WebhookText
     let setup: WebhookSetup
-    let arrival: Timestamp
-    /// Of all records of this delivery.
-    let headers: Headers
+    private let arrival: Timestamp
+    // Of all records of this delivery.
+    private let recordedTime: BorrowedBytes
+    private let traceparent: BorrowedBytes?
     private(set) var records: [Record] = []
     private var unreadableCount = 0
     private var bodyDigest: [UInt8]?
@@ -19,11 +20,14 @@ struct WebhookRecords {
     private var contactBytes = 0
     private var contactLeftOut = false
 
-    init(_ text: JSONText, _ setup: WebhookSetup, arrival: Timestamp, headers: Headers) {
+    init(
+        _ text: WebhookText, _ setup: WebhookSetup, arrival: Timestamp, traceparent: BorrowedBytes?
+    ) {
         self.text = text
         self.setup = setup
         self.arrival = arrival
-        self.headers = headers
+        self.traceparent = traceparent
+        recordedTime = text.arena.keep(arrival)
     }
 
     var isEmpty: Bool { records.isEmpty }
@@ -38,7 +42,7 @@ struct WebhookRecords {
 
     mutating func begin(_ lists: WebhookLists) {
         self.lists = lists
-        contacts = nil
+        contacts = lists.contacts.map { WebhookContacts(text, array: $0) }
         hasOneSender = nil
         contactLeftOut = false
     }
@@ -51,16 +55,18 @@ struct WebhookRecords {
     // MARK: Records
 
     mutating func append(
-        _ type: EventType, _ topic: Topic, id: ArraySlice<UInt8>, subject: ArraySlice<UInt8>?, time: WebhookTime,
-        key: [UInt8], correlationID: ArraySlice<UInt8>? = nil, causationID: ArraySlice<UInt8>? = nil, value: [UInt8],
+        _ type: BorrowedBytes, _ topic: Topic, id: BorrowedBytes, subject: BorrowedBytes?, time: WebhookTime,
+        key: [UInt8], correlationID: BorrowedBytes? = nil, causationID: BorrowedBytes? = nil, value: [UInt8],
         _ origin: WebhookOrigin
     ) {
-        var headers = Headers()
-        headers.reserveCapacity(640)
-        headers.append(origin.sharedHeaders)
-        CloudEvent.append(
-            type: type.rawValue, id: id, subject: subject, time: time.time, timeIsArrival: time.isArrival,
-            partitionKey: key[...], correlationID: correlationID, causationID: causationID, to: &headers)
+        let headers = key.withUnsafeBytes { key in
+            CloudEventText(
+                source: origin.source, id: id, type: type, subject: subject,
+                time: time.isArrival ? recordedTime : text.arena.keep(time.time), timeIsArrival: time.isArrival,
+                recordedTime: recordedTime, partitionKey: BorrowedBytes(key), correlationID: correlationID,
+                causationID: causationID, traceparent: traceparent
+            ).headers
+        }
         records.append(
             Record(topic: topic, key: key, value: value, headers: headers, timestamp: time.logTime(arrival: arrival)))
     }
@@ -72,74 +78,80 @@ struct WebhookRecords {
     }
 
     mutating func other(
-        _ item: Int, field: Int?, id: ArraySlice<UInt8>?, reason: UnreadReason?, _ origin: WebhookOrigin
+        _ item: Int, field: Int?, id: BorrowedBytes?, reason: UnreadReason?, _ origin: WebhookOrigin
     ) {
         let item = text.slice(item)
         let name = text.text(field)
-        var value = origin.valuePrefix
-        value.reserveCapacity(value.count + item.count + (name?.count ?? 0) + 96)
-        value.append(contentsOf: #","field":"#.utf8)
-        if let field, name != nil {
-            value.append(contentsOf: text.slice(field))
-        } else {
-            value.append(contentsOf: "null".utf8)
+        let nameAsIs = name == nil ? nil : field.map(text.slice)
+        let reason = reason.map { text.arena.keep(#","reason":"\#($0.rawValue)""#) }
+        let limit = origin.valuePrefix.count + item.count + (nameAsIs?.count ?? 4) + (reason?.count ?? 0) + 32
+        let value = [UInt8](capacity: limit) { value in
+            value.append(origin.valuePrefix)
+            value.append(#","field":"#)
+            value.append(nameAsIs ?? BorrowedBytes("null"))
+            if let reason { value.append(reason) }
+            Self.close(&value, #","value":"#, item)
         }
-        if let reason { value.append(contentsOf: #","reason":"\#(reason.rawValue)""#.utf8) }
-        Self.close(&value, #","value":"#, item)
         append(
-            .otherReceived, setup.topics.other, id: eventID(id) ?? contentID("other", field: name, item: item, origin),
+            setup.types.other, setup.topics.other, id: eventID(id) ?? contentID("other", field: name, item: item, origin),
             subject: subject(name), time: WebhookTime(origin.named.entryTime, arrival: arrival),
-            key: Array(origin.business),
-            value: value, origin)
+            key: Array(origin.business), value: value, origin)
     }
 
     mutating func error(_ item: Int, _ field: Int?, _ origin: WebhookOrigin) {
         guard text.isObject(item) else { return unreadable(item, field: field, reason: .errorUnreadable, origin) }
         let slice = text.slice(item)
-        var value = origin.valuePrefix
-        value.reserveCapacity(value.count + slice.count + 16)
-        Self.close(&value, #","error":"#, slice)
+        let value = [UInt8](capacity: origin.valuePrefix.count + slice.count + 16) { value in
+            value.append(origin.valuePrefix)
+            Self.close(&value, #","error":"#, slice)
+        }
         append(
-            .errorRaised, setup.topics.errors, id: contentID("error", field: text.text(field), item: slice, origin),
+            setup.types.error, setup.topics.errors, id: contentID("error", field: text.text(field), item: slice, origin),
             subject: nil, time: WebhookTime(origin.named.entryTime, arrival: arrival), key: Array(origin.business),
-            value: value,
-            origin)
+            value: value, origin)
     }
+
+    func time(_ timestamp: Int?) -> WebhookTime { WebhookTime(text.scalarText(timestamp), arrival: arrival) }
 
     /// The value of a message or status.
-    mutating func value(_ name: String, _ item: Int, contact: Int?, _ origin: WebhookOrigin) -> [UInt8] {
+    mutating func value(_ name: StaticString, _ item: Int, contact: Int?, _ origin: WebhookOrigin) -> [UInt8] {
         let item = text.slice(item)
-        var contactSlice = contact.map(text.slice)
-        if let size = contactSlice?.count {
-            if contactBytes + size > WebhookSplitter.maxContactBytes {
-                contactSlice = nil
-                contactLeftOut = true
-            } else {
-                contactBytes += size
-            }
+        let contact = slice(contact: contact) ?? BorrowedBytes("null")
+        let limit = origin.valuePrefix.count + contact.count + item.count + 32
+        return [UInt8](capacity: limit) { value in
+            value.append(origin.valuePrefix)
+            value.append(#","contact":"#)
+            value.append(contact)
+            Self.close(&value, name, item)
         }
-        var value = origin.valuePrefix
-        value.reserveCapacity(value.count + item.count + (contactSlice?.count ?? 4) + 32)
-        value.append(contentsOf: #","contact":"#.utf8)
-        if let contactSlice { value.append(contentsOf: contactSlice) } else { value.append(contentsOf: "null".utf8) }
-        Self.close(&value, name, item)
-        return value
     }
 
-    private static func close(_ value: inout [UInt8], _ name: String, _ item: ArraySlice<UInt8>) {
-        value.append(contentsOf: name.utf8)
-        value.append(contentsOf: item)
+    /// Nil as well when the body's contacts have been copied too often.
+    private mutating func slice(contact: Int?) -> BorrowedBytes? {
+        guard let contact = contact.map(text.slice) else { return nil }
+        guard contactBytes + contact.count <= WebhookSplitter.maxContactBytes else {
+            contactLeftOut = true
+            return nil
+        }
+        contactBytes += contact.count
+        return contact
+    }
+
+    @inline(__always)
+    private static func close(_ value: inout ByteWriter, _ name: StaticString, _ item: BorrowedBytes) {
+        value.append(name)
+        value.append(item)
         value.append(UInt8(ascii: "}"))
     }
 
     // MARK: Ids
 
-    private func eventID(_ id: ArraySlice<UInt8>?) -> ArraySlice<UInt8>? {
+    private func eventID(_ id: BorrowedBytes?) -> BorrowedBytes? {
         guard let id, !id.isEmpty, id.count <= WebhookSplitter.maxIDLength else { return nil }
         return id
     }
 
-    private func subject(_ field: ArraySlice<UInt8>?) -> ArraySlice<UInt8>? {
+    private func subject(_ field: BorrowedBytes?) -> BorrowedBytes? {
         guard let field, !field.isEmpty, field.count <= WebhookOrigin.maxIDBytes else { return nil }
         return field
     }
@@ -147,8 +159,8 @@ struct WebhookRecords {
     /// Id of what has none of its own: by content where the platform says when, because equal events happen at
     /// different times; else by the body and the place in it.
     private mutating func contentID(
-        _ kind: String, field: ArraySlice<UInt8>?, item: ArraySlice<UInt8>, _ origin: WebhookOrigin
-    ) -> ArraySlice<UInt8> {
+        _ kind: String, field: BorrowedBytes?, item: BorrowedBytes, _ origin: WebhookOrigin
+    ) -> BorrowedBytes {
         var hash = IdentityHash(kind)
         if let time = origin.named.entryTime {
             if let id = origin.named.wabaID { hash.add(id) } else { hash.addAbsent() }
@@ -159,14 +171,12 @@ struct WebhookRecords {
             hash.add(digestOfBody()[...])
             hash.add(Int64(records.count))
         }
-        return hash.hexBytes()[...]
+        return hash.hex(in: text.arena)
     }
 
     private mutating func digestOfBody() -> [UInt8] {
         if let bodyDigest { return bodyDigest }
-        var hasher = SHA256()
-        text.bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
-        let digest = Array(hasher.finalize())
+        let digest = Array(SHA256.hash(data: text.body))
         bodyDigest = digest
         return digest
     }
@@ -174,10 +184,7 @@ struct WebhookRecords {
     // MARK: Contacts
 
     mutating func contact(of party: WebhookParty, isStatus: Bool) -> Int? {
-        guard lists.contacts != nil else { return nil }
-        let contacts = self.contacts ?? WebhookContacts(text, array: lists.contacts)
-        self.contacts = contacts
-        if contacts.isEmpty { return nil }
+        guard let contacts, !contacts.isEmpty else { return nil }
         return contacts.find(party) { isStatus ? isOnlyStatus() : isOnlySender() }
     }
 
@@ -187,7 +194,7 @@ struct WebhookRecords {
 
     private mutating func isOnlySender() -> Bool {
         if let hasOneSender { return hasOneSender }
-        var senders: Set<ArraySlice<UInt8>> = []
+        var senders: Set<BorrowedBytes> = []
         if let list = lists.messages, text.isArray(list) {
             text.forEachElement(of: list) { item in
                 let party = WebhookParty(text, message: item)

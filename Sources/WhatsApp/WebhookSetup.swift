@@ -2,33 +2,45 @@ import EventLog
 
 /// A channel and the topics, in the form in which records need them. One object, so that the parts of the splitter
 /// share it at the price of one reference.
-final class WebhookSetup: Sendable {
+///
+/// Its text is borrowed from an arena of its own, which nothing changes once this is made: any thread may read it.
+final class WebhookSetup: @unchecked Sendable {
     let hosting: Hosting
     let isBound: Bool
-    let name: ArraySlice<UInt8>
+    let name: BorrowedBytes
     /// Names in place of those that a body lacks.
     let names: WebhookOrigin.Names
     /// Business part of the keys where neither body nor configuration names the number.
-    let business: ArraySlice<UInt8>
+    let business: BorrowedBytes
     let topics: Topics
+    let types: EventTypes
+    private let arena = ByteArena(firstBlockBytes: 512)
 
     init(_ channel: ChannelIdentity, _ topics: Topics, isBound: Bool) {
         self.isBound = isBound
-        func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { ArraySlice($0.utf8) } }
         hosting = channel.hosting
-        name = ArraySlice(channel.name.utf8)
+        name = arena.keep(channel.name)
         names = WebhookOrigin.Names(
-            wabaID: bytes(channel.wabaID), phoneNumberID: bytes(channel.phoneNumberID),
-            displayPhoneNumber: bytes(channel.displayPhoneNumber))
-        business = ArraySlice(channel.business.utf8)
+            wabaID: channel.wabaID.map(arena.keep), phoneNumberID: channel.phoneNumberID.map(arena.keep),
+            displayPhoneNumber: channel.displayPhoneNumber.map(arena.keep))
+        business = arena.keep(channel.business)
         self.topics = topics
+        types = EventTypes(arena)
     }
 
-    /// Headers of all records of one delivery.
-    func headers(_ arrival: Timestamp, _ traceparent: String?) -> Headers {
-        var headers = CloudEvent.firstHeaders
-        headers.reserveCapacity(256)
-        CloudEvent.append(recordedTime: arrival, traceparent: traceparent, to: &headers)
-        return headers
+    deinit { arena.free() }
+
+    /// `ce_type` of what comes out of a body.
+    struct EventTypes {
+        let message, status, error, other, delivery: BorrowedBytes
+
+        fileprivate init(_ arena: ByteArena) {
+            func text(_ type: EventType) -> BorrowedBytes { arena.keep(type.rawValue) }
+            message = text(.messageReceived)
+            status = text(.statusUpdated)
+            error = text(.errorRaised)
+            other = text(.otherReceived)
+            delivery = text(.deliveryReceived)
+        }
     }
 }

@@ -54,22 +54,38 @@ public struct WebhookSplitter: Sendable {
     /// - Parameters:
     ///   - receivedAt: time of arrival: `ce_recordedtime`, and `ce_time` where WhatsApp's own is missing.
     ///   - traceparent: the delivery's trace context, passed on as it is.
+    ///   - workspace: of the calling thread.
     public func split(
-        _ body: [UInt8], receivedAt: Timestamp, traceparent: String? = nil
+        _ body: RawSpan, receivedAt: Timestamp, traceparent: [UInt8]?, in workspace: WebhookWorkspace
     ) throws(SplitError) -> [Record] {
-        let text: JSONText
-        do {
-            text = try JSONText(body, maxDepth: depthLimit)
-        } catch {
-            throw .invalidJSON(error)
+        // Everything that is borrowed lives in here: the body, the trace, the list of values and the arena.
+        try body.withUnsafeBytes { body throws(SplitError) in
+            do throws(JSONError) {
+                try JSONScanner.scan(body, maxDepth: depthLimit, into: workspace.tokens)
+            } catch {
+                throw .invalidJSON(error)
+            }
+            let mark = workspace.arena.mark
+            defer { workspace.arena.release(to: mark) }
+            let text = WebhookText(body, workspace.tokens.scanned, workspace.arena)
+            guard text.isObject(0) else { throw .notAnObject }
+            let trace = traceparent.map(text.arena.keep)
+            var walk = WebhookWalk(
+                WebhookRecords(text, setup, arrival: receivedAt, traceparent: trace))
+            return walk.run()
         }
-        guard text.isObject(0) else { throw .notAnObject }
-        var walk = WebhookWalk(
-            WebhookRecords(text, setup, arrival: receivedAt, headers: setup.headers(receivedAt, traceparent)))
-        return walk.run()
     }
 
     /// The same for a single body.
+    public func split(
+        _ body: [UInt8], receivedAt: Timestamp, traceparent: String? = nil
+    ) throws(SplitError) -> [Record] {
+        try split(
+            body.span.bytes, receivedAt: receivedAt, traceparent: traceparent.map { Array($0.utf8) },
+            in: WebhookWorkspace())
+    }
+
+    /// The same for a single body of a single channel.
     public static func split(
         _ body: [UInt8], channel: ChannelIdentity, topics: Topics, receivedAt: Timestamp, traceparent: String? = nil
     ) throws(SplitError) -> [Record] {

@@ -14,7 +14,7 @@ struct WebhookTime {
     /// In seconds the year 5138, in milliseconds March 1973: no real timestamp is on the wrong side.
     private static let leastMilliseconds: Int64 = 100_000_000_000
 
-    init(_ text: ArraySlice<UInt8>?, arrival: Timestamp) {
+    init(_ text: BorrowedBytes?, arrival: Timestamp) {
         if let text, let parsed = Self.parse(text), parsed.milliseconds - arrival.milliseconds <= Self.furthestAhead {
             (time, isArrival) = (parsed, false)
         } else {
@@ -29,10 +29,10 @@ struct WebhookTime {
         return (0...Self.oldestRedelivery).contains(age) ? time : arrival
     }
 
-    private static func parse(_ text: ArraySlice<UInt8>) -> Timestamp? {
+    private static func parse(_ text: BorrowedBytes) -> Timestamp? {
         var value: Int64 = 0
         var digits = 0
-        for byte in text {
+        for byte in text.raw {
             if byte == UInt8(ascii: "."), digits > 0 { break }
             guard byte &- UInt8(ascii: "0") < 10, digits < 18 else { return nil }
             value = value * 10 + Int64(byte - UInt8(ascii: "0"))

@@ -2,13 +2,14 @@ import EventLog
 
 /// Walks the envelope of one body and hands each item to `WebhookRecords`.
 struct WebhookWalk {
-    private let text: JSONText
-    private let setup: WebhookSetup
+    private let text: WebhookText
+    private let arena: ByteArena
     private var records: WebhookRecords
+    private var setup: WebhookSetup { records.setup }
 
     init(_ records: WebhookRecords) {
         text = records.text
-        setup = records.setup
+        arena = text.arena
         self.records = records
     }
 
@@ -20,19 +21,15 @@ struct WebhookWalk {
         var id: Int?
         var hasItems = false
 
-        init(_ text: JSONText) {
+        init(_ text: WebhookText) {
             text.forEachMember(of: 0) { name, value in
-                if text.equals(name, "object") {
-                    object = value
-                } else if text.equals(name, "entry") {
-                    entry = value
-                } else if text.equals(name, "event") {
-                    event = value
-                } else if text.equals(name, "id") {
-                    id = value
-                } else if text.equals(name, "messages") || text.equals(name, "statuses") || text.equals(name, "errors")
-                {
-                    hasItems = true
+                switch name {
+                case "object": object = value
+                case "entry": entry = value
+                case "event": event = value
+                case "id": id = value
+                case "messages", "statuses", "errors": hasItems = true
+                default: break
                 }
             }
         }
@@ -43,7 +40,7 @@ struct WebhookWalk {
         if text.isString(envelope.object, "whatsapp_business_account") {
             cloud(envelope)
         } else if envelope.object == nil, envelope.hasItems {
-            items(of: 0, field: nil, origin(.onPremise))
+            items(WebhookLists(text, 0), of: 0, field: nil, origin(.onPremise))
         } else if envelope.object == nil, text.text(envelope.event)?.isEmpty == false {
             records.other(0, field: envelope.event, id: text.text(envelope.id), reason: nil, channelOrigin)
         } else {
@@ -65,8 +62,7 @@ struct WebhookWalk {
     }
 
     private func origin(_ named: WebhookOrigin.Names, _ hosting: Hosting, isAccountLevel: Bool) -> WebhookOrigin {
-        WebhookOrigin(
-            named, setup, hosting: hosting, isAccountLevel: isAccountLevel, headers: records.headers)
+        WebhookOrigin(named, setup, hosting: hosting, isAccountLevel: isAccountLevel, arena)
     }
 
     private mutating func wholeBody(_ reason: UnreadReason) {
@@ -78,6 +74,8 @@ struct WebhookWalk {
     private mutating func cloud(_ envelope: Envelope) {
         guard let entries = envelope.entry, text.isArray(entries) else { return wholeBody(.entryUnreadable) }
         text.forEachElement(of: entries) { entry in
+            let mark = arena.mark
+            defer { arena.release(to: mark) }
             self.entry(entry)
             return !records.isFull
         }
@@ -89,18 +87,20 @@ struct WebhookWalk {
         var time: Int?
         var changes: Int?
         text.forEachMember(of: entry) { name, value in
-            if text.equals(name, "changes") {
-                changes = value
-            } else if text.equals(name, "id") {
-                id = value
-            } else if text.equals(name, "time") {
-                time = value
+            switch name {
+            case "changes": changes = value
+            case "id": id = value
+            case "time": time = value
+            default: break
             }
         }
         guard let changes, text.isArray(changes) else {
             return records.unreadable(entry, field: nil, reason: .entryUnreadable, channelOrigin)
         }
         text.forEachElement(of: changes) { change in
+            // Once its records are made, nobody needs what was kept for them; the same holds for each item.
+            let mark = arena.mark
+            defer { arena.release(to: mark) }
             self.change(change, entryID: id, entryTime: time)
             return !records.isFull
         }
@@ -110,16 +110,17 @@ struct WebhookWalk {
         var field: Int?
         var value: Int?
         text.forEachMember(of: change) { name, member in
-            if text.equals(name, "value") {
-                value = member
-            } else if text.equals(name, "field") {
-                field = member
+            switch name {
+            case "value": value = member
+            case "field": field = member
+            default: break
             }
         }
         let isMessages = text.isString(field, "messages")
-        let names = names(inValue: value, entryID: entryID, entryTime: entryTime)
+        let lists = value.map { WebhookLists(text, $0) } ?? WebhookLists()
+        let names = names(lists.metadata, entryID: entryID, entryTime: entryTime)
         let origin = origin(names, .cloud, isAccountLevel: !isMessages)
-        guard let value, let name = field, text.text(name) != nil else {
+        guard let value, let field, text.isString(field) else {
             return records.unreadable(change, field: nil, reason: .changeUnreadable, origin)
         }
         if let reason = foreign(origin) {
@@ -129,25 +130,19 @@ struct WebhookWalk {
         } else if !text.isObject(value) {
             records.unreadable(value, field: field, reason: .valueUnreadable, origin)
         } else {
-            items(of: value, field: field, origin)
+            items(lists, of: value, field: field, origin)
         }
     }
 
-    private func names(inValue value: Int?, entryID: Int?, entryTime: Int?) -> WebhookOrigin.Names {
-        var metadata: Int?
-        if let value {
-            text.forEachMember(of: value) { name, member in
-                if text.equals(name, "metadata") { metadata = member }
-            }
-        }
+    private func names(_ metadata: Int?, entryID: Int?, entryTime: Int?) -> WebhookOrigin.Names {
         var phoneNumberID: Int?
         var displayPhoneNumber: Int?
         if let metadata {
             text.forEachMember(of: metadata) { name, member in
-                if text.equals(name, "phone_number_id") {
-                    phoneNumberID = member
-                } else if text.equals(name, "display_phone_number") {
-                    displayPhoneNumber = member
+                switch name {
+                case "phone_number_id": phoneNumberID = member
+                case "display_phone_number": displayPhoneNumber = member
+                default: break
                 }
             }
         }
@@ -171,19 +166,7 @@ struct WebhookWalk {
 
     // MARK: Items of either envelope
 
-    private mutating func items(of value: Int, field: Int?, _ origin: WebhookOrigin) {
-        var lists = WebhookLists()
-        text.forEachMember(of: value) { name, member in
-            if text.equals(name, "messages") {
-                lists.messages = member
-            } else if text.equals(name, "statuses") {
-                lists.statuses = member
-            } else if text.equals(name, "contacts") {
-                lists.contacts = member
-            } else if text.equals(name, "errors") {
-                lists.errors = member
-            }
-        }
+    private mutating func items(_ lists: WebhookLists, of value: Int, field: Int?, _ origin: WebhookOrigin) {
         let before = records.total
         records.begin(lists)
         list(lists.messages, field, origin) { records, item in records.message(item, field, origin) }
@@ -199,16 +182,35 @@ struct WebhookWalk {
         guard let list, !text.isNull(list) else { return }
         guard text.isArray(list) else { return records.unreadable(list, field: field, reason: .notAList, origin) }
         text.forEachElement(of: list) { item in
+            let mark = arena.mark
+            defer { arena.release(to: mark) }
             body(&records, item)
             return !records.isFull
         }
     }
 }
 
-/// The lists of one change.
+/// The lists of one change, and who it is about; each the last of its name.
 struct WebhookLists {
-    var messages: Int?
-    var statuses: Int?
-    var errors: Int?
-    var contacts: Int?
+    private(set) var messages: Int?
+    private(set) var statuses: Int?
+    private(set) var errors: Int?
+    private(set) var contacts: Int?
+    private(set) var metadata: Int?
+
+    init() {}
+
+    /// Of a change's value, or of a whole body that has no changes.
+    init(_ text: WebhookText, _ value: Int) {
+        text.forEachMember(of: value) { name, member in
+            switch name {
+            case "messages": messages = member
+            case "statuses": statuses = member
+            case "errors": errors = member
+            case "contacts": contacts = member
+            case "metadata": metadata = member
+            default: break
+            }
+        }
+    }
 }

@@ -14,6 +14,19 @@ import Testing
         #expect(Headers(packed: headers.packed).map(Array.init) == list)
     }
 
+    @Test func writtenHeadersAreThoseThatAreAppended() {
+        let values: [[UInt8]] = [[], [0, 255], Array(repeating: 7, count: 70_000)]
+        var appended = Headers()
+        for value in values { appended.append("name", value[...]) }
+        let size = values.reduce(0) { $0 + Headers.packedSize("name", $1.count) }
+        let written = Headers(capacity: size) { headers in
+            for value in values { value.withUnsafeBytes { headers.append("name", $0) } }
+        }
+        #expect(written == appended)
+        #expect(written.packed.count == size)
+        #expect(Headers(packed: written.packed) == written)
+    }
+
     @Test func noHeadersAreNoBytes() {
         #expect(Headers().packed == [])
         #expect(Headers().isEmpty)

@@ -45,7 +45,7 @@ import WhatsApp
     @Test func aBombIsNotInflatedBeyondTheStepThatShowsIt() {
         let bomb = deflated([UInt8](repeating: 0x20, count: 64 << 20), .gzip)
         var reserved = 0
-        let result = Inflater.inflate(bomb, .gzip, limit: 100_000) { bytes in
+        let result = Inflater.inflate(bomb.span.bytes, .gzip, limit: 100_000) { bytes in
             reserved += bytes
             return true
         }
@@ -104,7 +104,8 @@ import WhatsApp
             }
             // Every cut of a good body.
             for cut in 0..<whole.count {
-                let result = Inflater.inflate(Array(whole[..<cut]), .gzip, limit: 1 << 20) { _ in true }
+                let part = Array(whole[..<cut])
+                let result = Inflater.inflate(part.span.bytes, .gzip, limit: 1 << 20) { _ in true }
                 #expect(result == .failure(.invalidEncoding), "cut at \(cut)")
             }
             #expect(ingress.server.metrics.bytesInFlight == 0)
@@ -124,7 +125,9 @@ import WhatsApp
                     broken[Int.random(in: 0..<broken.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
                 }
                 var reserved = 0
-                let result = Inflater.inflate(broken, format == .gzip ? .gzip : .deflate, limit: limit) { bytes in
+                let result = Inflater.inflate(
+                    broken.span.bytes, format == .gzip ? .gzip : .deflate, limit: limit
+                ) { bytes in
                     reserved += bytes
                     return true
                 }

@@ -208,7 +208,7 @@ import WhatsApp
         }
         let traces = producer.sent.compactMap { $0.first?.headers.string("traceparent") }
         #expect(traces.first == given)
-        #expect(traces.allSatisfy(Traceparents.isWellFormed))
+        #expect(traces.allSatisfy { Traceparents.isWellFormed($0.utf8) })
         #expect(Set(traces).count == 3)
     }
 
@@ -221,7 +221,7 @@ import WhatsApp
         }
         let trace = try #require(producer.sent.first?.first?.headers.string("traceparent"))
         #expect(trace != given)
-        #expect(Traceparents.isWellFormed(trace))
+        #expect(Traceparents.isWellFormed(trace.utf8))
     }
 
     @Test(arguments: [
@@ -234,6 +234,6 @@ import WhatsApp
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra",
     ])
     func aMalformedTraceparentIsNone(_ text: String) {
-        #expect(!Traceparents.isWellFormed(text))
+        #expect(!Traceparents.isWellFormed(text.utf8))
     }
 }

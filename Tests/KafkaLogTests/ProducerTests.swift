@@ -1,4 +1,5 @@
 import EventLog
+import Foundation
 import KafkaLog
 import Testing
 
@@ -46,6 +47,37 @@ import Testing
         #expect(read.map(\.headers) == written.map(\.headers))
         #expect(read.first?.timestamp == Timestamp(milliseconds: 1_234))
         await on.log.close()
+    }
+
+    @Test func whatTheCallerDoesWithARecordAfterwardsChangesNothing() async throws {
+        let on = try await MockLog(["t": 1])
+        try await on.log.produce([record("t", "before")])
+        // Held up, so that the records are still to be sent when the caller goes on.
+        try on.mock.setDown(1)
+        let answers = Answers(count: 40) { _ in }
+        var records: [Record] = []
+        for index in 0..<40 {
+            records = [Record(topic: "t", partition: 0, key: nil, value: Self.value(index))]
+            on.log.producer.send(records) { answers.put(index, $0) }
+            records[0].value![0] = 0
+            records[0].value!.append(contentsOf: [1, 2, 3])
+        }
+        records = []
+        try on.mock.setUp(1)
+        try await eventually("reports after the broker came back") { answers.offsets == (1...40).map { Offset($0) } }
+        let reader = try await on.log.reader()
+        var read: [StoredRecord] = []
+        while read.count < 40 {
+            read += try await reader.read(
+                TopicPartition("t", 0), from: Offset(1 + read.count), maxRecords: 40, waitingUpTo: .seconds(10))
+        }
+        #expect(read.map(\.value) == (0..<40).map { Self.value($0) })
+        await on.log.close()
+    }
+
+    /// Of 1 to some 120,000 bytes: librdkafka copies small values into its request and points to large ones.
+    private static func value(_ index: Int) -> [UInt8] {
+        [UInt8](repeating: UInt8(index + 1), count: 1 + index * index * 80)
     }
 
     @Test func keysGoWhereJavasMurmur2PutsThem() async throws {
@@ -172,3 +204,20 @@ import Testing
         #expect(answers.offsets == [1])
     }
 }
+
+#if os(Linux)
+extension ProducerTests {
+    @Test func itsThreadsDoNotTakeOverFromWhoeverWakesThem() async throws {
+        let on = try await MockLog(["t": 1])
+        try await on.log.produce([record("t", "starts the broker's thread")])
+        // Field 41 of /proc/…/stat (proc(5)) is the policy; 3 is SCHED_BATCH. Other tests have clients of other kinds.
+        let policies = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").compactMap { thread in
+            let stat = try? String(contentsOfFile: "/proc/self/task/\(thread)/stat", encoding: .utf8)
+            guard let stat, stat.contains("(rdk:broker"), let end = stat.lastIndex(of: ")") else { return nil as Int? }
+            return stat[end...].split(separator: " ").dropFirst(39).first.flatMap { Int($0) }
+        }
+        #expect(policies.contains(3))
+        await on.log.close()
+    }
+}
+#endif

@@ -83,6 +83,8 @@ import Testing
     private static func damageEveryFixture(seed: UInt64) throws {
         var random = Random(state: seed)
         let channel = ChannelIdentity(name: "shop", hosting: .cloud)
+        let splitter = WebhookSplitter(channel: channel, topics: WebhookFixtureTests.topics)
+        let workspace = WebhookWorkspace()
         for file in small + Fixtures.bad.map({ "bad/" + $0.file }) where !file.contains("five-megabyte") {
             let whole = try Fixtures.body(file)
             if whole.count > 10_000 { continue }
@@ -93,6 +95,10 @@ import Testing
                     let records = try WebhookFixtureTests.split(body, channel)
                     #expect(!records.isEmpty, "seed \(seed), \(file)")
                     for record in records { try check(record, in: body) }
+                    // Whatever the bodies before have left in the memory that is used again.
+                    let again = try splitter.split(
+                        body.span.bytes, receivedAt: WebhookFixtureTests.arrival, traceparent: nil, in: workspace)
+                    #expect(again == records, "seed \(seed), \(file)")
                 } catch let error as SplitError {
                     #expect((try? JSON(parsing: body))?.kind != .object, "seed \(seed), \(file): \(error)")
                 }

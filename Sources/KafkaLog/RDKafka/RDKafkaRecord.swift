@@ -7,7 +7,10 @@ enum RDKafkaRecord {
     /// Any address will do for "empty, but not null".
     private static var empty: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 8)! }
 
-    /// Copies the record into the producer's queue. Answers why it was refused; nil when it was taken.
+    /// Puts the record into the producer's queue. Answers why it was refused; nil when it was taken.
+    ///
+    /// Key and headers are copied. The value is not: whoever calls keeps the array unchanged until the record is
+    /// reported, and with it the address of its bytes, which lie in the array's own allocation.
     static func produce(
         _ record: Record, to topic: OpaquePointer, with client: RDKafkaClient, opaque: UnsafeMutableRawPointer
     ) -> rd_kafka_resp_err_t? {
@@ -22,7 +25,7 @@ enum RDKafkaRecord {
                     }
                     add(part(RD_KAFKA_VTYPE_RKT) { $0.rkt = topic })
                     add(part(RD_KAFKA_VTYPE_PARTITION) { $0.i32 = record.partition ?? -1 })
-                    add(part(RD_KAFKA_VTYPE_MSGFLAGS) { $0.i = RD_KAFKA_MSG_F_COPY })
+                    add(part(RD_KAFKA_VTYPE_MSGFLAGS) { $0.i = 0 })
                     add(part(RD_KAFKA_VTYPE_KEY) { ($0.mem.ptr, $0.mem.size) = key })
                     add(part(RD_KAFKA_VTYPE_VALUE) { ($0.mem.ptr, $0.mem.size) = value })
                     add(part(RD_KAFKA_VTYPE_OPAQUE) { $0.ptr = opaque })
