@@ -2,7 +2,9 @@
 ///
 /// It travels in the commit's metadata as text, e.g. `mr1 p=12+3,20 a=40 u=0,5+2`: ranges are written from the offset
 /// on, as distance from the one before and length, downwards in `p` (parked) and `a` (attempted below the offset),
-/// upwards in `u` (attempted at or above it). So an operator can read it with any Kafka tool, and a broker's generation
+/// upwards in `u` (attempted at or above it). `t=0.3.40,5.1.7` says of parked records, from the newest down, how many
+/// are passed over, how often the next one failed, and for how many seconds; `~` at its end, that others failed too and
+/// there was no room to say how often. So an operator can read it with any Kafka tool, and a broker's generation
 /// check fences it like the offset itself. A broker takes at most 4,096 bytes: `encoded()` answers nil
 /// beyond that and the caller must let the partition wait (bounded, nothing dropped).
 public struct Progress: Sendable, Hashable {
@@ -13,11 +15,32 @@ public struct Progress: Sendable, Hashable {
     /// An effect was begun and its outcome is not known to the log. A record may be parked and attempted. Those in
     /// flight lie at or above the offset, where they are unfinished like everything else.
     public var attempted: OffsetSet
+    /// How often parked records failed; those behind such a record did not.
+    public var tries: [Offset: Tries]
+    /// False where `tries` of some are not told.
+    public var triesAreComplete: Bool
 
-    public init(offset: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet()) {
+    public init(
+        offset: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet(),
+        tries: [Offset: Tries] = [:], triesAreComplete: Bool = true
+    ) {
         self.offset = offset
         self.parked = parked
         self.attempted = attempted
+        self.tries = tries
+        self.triesAreComplete = triesAreComplete
+    }
+
+    /// The past of a record that failed.
+    public struct Tries: Sendable, Hashable {
+        public var attempts: Int
+        /// Age at its last failure, counted from the first one without the time in which it was not held against it.
+        public var seconds: Int64
+
+        public init(attempts: Int, seconds: Int64) {
+            self.attempts = attempts
+            self.seconds = seconds
+        }
     }
 
     private static let tag = "mr1"
@@ -32,6 +55,7 @@ public struct Progress: Sendable, Hashable {
             case "p=": parked = Self.decode(word.dropFirst(2), below: offset)
             case "a=": attempted.formUnion(Self.decode(word.dropFirst(2), below: offset))
             case "u=": attempted.formUnion(Self.decode(word.dropFirst(2), from: offset))
+            case "t=": decodeTries(word.dropFirst(2))
             default: continue
             }
         }
@@ -49,6 +73,7 @@ public struct Progress: Sendable, Hashable {
         if parked.isEmpty && attempted.isEmpty { return "" }
         var note = Self.tag
         if !parked.isEmpty { note += " p=" + Self.encode(parked, below: offset) }
+        if !tries.isEmpty || !triesAreComplete, !parked.isEmpty { note += " t=" + encodedTries }
         let below = attempted.clamped(to: 0..<max(offset, 0))
         if !below.isEmpty { note += " a=" + Self.encode(below, below: offset) }
         let above = attempted.clamped(to: max(offset, 0)..<Offset.max)
@@ -99,6 +124,37 @@ public struct Progress: Sendable, Hashable {
             edge = lower + length
         }
         return set
+    }
+
+    private var encodedTries: String {
+        var words: [String] = []
+        var passedOver = 0
+        for range in parked.ranges.reversed() where !tries.isEmpty {
+            for offset in range.reversed() {
+                if let known = tries[offset] {
+                    words.append("\(passedOver).\(known.attempts).\(known.seconds)")
+                    passedOver = 0
+                } else {
+                    passedOver += 1
+                }
+            }
+        }
+        return words.joined(separator: ",") + (triesAreComplete ? "" : "~")
+    }
+
+    private mutating func decodeTries(_ text: Substring) {
+        triesAreComplete = text.last != "~"
+        var newestDown = parked.ranges.reversed().lazy.flatMap { $0.reversed() }.makeIterator()
+        for word in text.split(whereSeparator: { $0 == "," || $0 == "~" }) {
+            let numbers = word.split(separator: ".").map { Int64($0) }
+            guard numbers.count == 3, let passed = numbers[0], let attempts = numbers[1], let seconds = numbers[2],
+                (0...100_000).contains(passed), (0...Int64(Int32.max)).contains(attempts), seconds >= 0,
+                seconds < Int64.max / 2_000
+            else { return triesAreComplete = false }
+            for _ in 0..<passed { _ = newestDown.next() }
+            guard let offset = newestDown.next() else { return triesAreComplete = false }
+            tries[offset] = Tries(attempts: Int(attempts), seconds: seconds)
+        }
     }
 
     private static func numbers(_ run: Substring) -> (gap: Offset, length: Offset)? {

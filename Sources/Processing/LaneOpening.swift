@@ -50,7 +50,7 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
                 birth: births[source] ?? 0, state: states[source.topic], low: marks[source]?.low ?? 0)
             tell(source, plan)
             positions[source] = plan.start
-            machine.begin(source, plan, restoring: try await exceptions(plan, of: source))
+            machine.begin(source, plan, restoring: try await exceptions(plan, of: source), now: context.wallTime())
         }
         let lane = Lane(
             partition: partition, machine: machine, context: context, consumer: consumer, disk: disk,

@@ -101,7 +101,8 @@ extension LaneState {
         work.attempts += 1
         if work.firstFailedAt == nil { (work.firstFailedAt, work.downBefore) = (now.wall, downTime(now.wall)) }
         let age = now.wall - (work.firstFailedAt ?? now.wall) - work.held - (downTime(now.wall) - work.downBefore)
-        partitions[work.record.source]?.tracker.park(work.record.offset)
+        let tries = Progress.Tries(attempts: work.attempts, seconds: max(0, age.components.seconds))
+        partitions[work.record.source]?.tracker.park(work.record.offset, tries)
         leaveMark(of: work, failure.effect)
         isDirty = true
         work.isHead = true

@@ -98,7 +98,9 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     // MARK: Events
 
     /// A partition is ours; `records` are the exceptions of its plan that are still held, to be handled first.
-    mutating func begin(_ source: TopicPartition, _ plan: StartPlan, restoring records: [StoredRecord]) {
+    mutating func begin(
+        _ source: TopicPartition, _ plan: StartPlan, restoring records: [StoredRecord], now: Timestamp
+    ) {
         var partition = PartitionState(plan, rules.configuration, effects: rules.effects)
         partition.isSide = rules.sideInputs.contains(source.topic)
         var gone = plan.exceptions
@@ -106,7 +108,12 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             gone.remove(record.offset)
             heldBytes += record.byteCount
             var work = partition.work(record)
-            work.firstFailedAt = record.timestamp
+            if let tries = plan.tries[record.offset] {
+                (work.attempts, work.firstFailedAt) = (tries.attempts, now - .seconds(tries.seconds))
+            } else if !plan.triesAreComplete {
+                // It may have failed often: its own time bounds it.
+                work.firstFailedAt = record.timestamp
+            }
             queues.append(work)
         }
         for offset in gone { partition.tracker.done(offset) }

@@ -17,6 +17,8 @@ struct OffsetTracker {
     private(set) var next: Offset
     private(set) var parked: OffsetSet
     private(set) var parkedCount: Int
+    /// How often parked records failed.
+    private var tries: [Offset: Progress.Tries]
     /// Records, not done, whose effect was begun or is about to be: wherever they lie.
     private(set) var attempted: OffsetSet
     /// Done, and begun as an effect: listed until the committed offset has passed them, because whoever takes over before
@@ -26,12 +28,16 @@ struct OffsetTracker {
     private var doneBelow: Offset
 
     /// Begins at `start`; `parked` lie below it.
-    init(start: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet()) {
+    init(
+        start: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet(),
+        tries: [Offset: Progress.Tries] = [:]
+    ) {
         next = start
         doneBelow = start
         self.parked = parked
         parkedCount = parked.count
         self.attempted = attempted
+        self.tries = tries
     }
 
     /// Everything received below is done or parked.
@@ -49,7 +55,9 @@ struct OffsetTracker {
         next = record.offset + 1
     }
 
-    mutating func park(_ offset: Offset) {
+    /// - Parameter tries: of a record that failed.
+    mutating func park(_ offset: Offset, _ tries: Progress.Tries? = nil) {
+        if let tries { self.tries[offset] = tries }
         guard !parked.contains(offset) else { return }
         parked.insert(offset)
         parkedCount += 1
@@ -80,6 +88,7 @@ struct OffsetTracker {
         if parkedCount > 0, parked.contains(offset) {
             parked.remove(offset)
             parkedCount -= 1
+            tries[offset] = nil
         } else {
             finish(offset)
         }
@@ -101,7 +110,8 @@ struct OffsetTracker {
     ///
     /// The oldest exceptions are listed first; when there are more than `maxParked`, or more than the metadata holds,
     /// the offset stays before the first that is left out. All marks are listed; `reserve` bytes are kept for them,
-    /// whether they are needed now or not, so that a crowd of parked records does not stop effects.
+    /// whether they are needed now or not, so that a crowd of parked records does not stop effects. Where the tries of all
+    /// have no room, those of the newest are left out.
     func progress(maxParked: Int, reserve: Int = 0, unlisted: (Offset) -> Bool = { _ in false }) -> Progress {
         var progress = Progress(offset: position)
         var listed = 0
@@ -114,7 +124,10 @@ struct OffsetTracker {
             progress.parked.insert(offset)
             listed += 1
         }
-        while (progress.noteBytes ?? .max) > Commit.maxMetadataBytes - reserve, let last = progress.parked.ranges.last {
+        let room = Commit.maxMetadataBytes - reserve
+        progress.tries = tries.filter { progress.parked.contains($0.key) }
+        while !progress.tries.isEmpty, (progress.noteBytes ?? .max) > room { progress.leaveOutTries() }
+        while (progress.noteBytes ?? .max) > room, let last = progress.parked.ranges.last {
             progress.offset = last.lowerBound
             progress.parked.remove(last)
         }
@@ -136,6 +149,13 @@ struct OffsetTracker {
 }
 
 extension Progress {
+    /// Forgets the tries of the newer half.
+    fileprivate mutating func leaveOutTries() {
+        triesAreComplete = false
+        let kept = tries.keys.sorted().prefix(tries.count / 2).last ?? -1
+        tries = tries.filter { $0.key <= kept }
+    }
+
     /// Length of the note; nil when it does not fit.
     var noteBytes: Int? { encoded()?.metadata.utf8.count }
 }

@@ -15,7 +15,7 @@ struct PartitionState: Sendable {
 
     init(_ plan: StartPlan, _ configuration: ProcessorRuntimeConfiguration, effects: EffectMode = .none) {
         let marks = effects == .none ? OffsetSet() : plan.attempted
-        tracker = OffsetTracker(start: plan.start, parked: plan.exceptions, attempted: marks)
+        tracker = OffsetTracker(start: plan.start, parked: plan.exceptions, attempted: marks, tries: plan.tries)
         committed = plan.committed
         silent = plan.silent
         maxParked = configuration.maxParkedRecords

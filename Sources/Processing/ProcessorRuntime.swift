@@ -10,8 +10,8 @@ import Synchronization
 /// - **At least once.** Progress is committed after outputs and state are durable. A crash repeats what came after.
 /// - **Order per (topic, key)**, also across failures: later records of a failed one's key wait behind it.
 /// - **A failure is not an outage.** A record that fails for a passing reason is parked and tried again by
-///   `Processor.retry`; others go on. Attempts are counted in memory: after a take-over they count from 1, and the
-///   record's own time bounds its age. Given up, or failed for good, it goes to `dlq.<group>` with its cause.
+///   `Processor.retry`; others go on. Attempts and age are kept in the commit's note and survive a take-over; where
+///   it has no room for them, the record's own time bounds its age. Given up, or failed for good, it goes to `dlq.<group>` with its cause.
 /// - **Bounded.** Records and bytes per lane, parked records per partition: full means the partition pauses.
 ///
 /// `run()` ends within `drainTimeout` and `lastCommitTimeout` of a graceful shutdown; when it is cancelled it leaves at

@@ -17,6 +17,10 @@ struct StartPlan: Sendable, Equatable {
     let exceptions: OffsetSet
     /// Records, unfinished, of which an effect was begun by somebody: its outcome is unknown.
     let attempted: OffsetSet
+    /// How often they failed before, as far as it is known.
+    let tries: [Offset: Progress.Tries]
+    /// Those without tries did not fail.
+    let triesAreComplete: Bool
     /// The group's commit, when records it covers are handled again for their state alone.
     let silent: Progress?
     /// What the group has committed; nil for a group without commit.
@@ -51,6 +55,8 @@ struct StartPlan: Sendable, Equatable {
         self.exceptions = exceptions
         let start = max(wanted, low)
         self.start = start
+        tries = group.tries.filter { known in exceptions.contains(known.key) }
+        triesAreComplete = group.triesAreComplete
         attempted = OffsetSet(group.attempted.filter { $0 >= start || exceptions.contains($0) })
         committed = commit
         missed = Int64(gone.count) + start - wanted

@@ -11,9 +11,9 @@ struct Work: Sendable {
     }
 
     let record: StoredRecord
-    /// Failed tries so far, known to this owner of the partition: a take-over starts from 0 again.
+    /// Failed tries so far; a take-over goes on from what the commit's note tells.
     var attempts = 0
-    /// After a take-over the record's own time, so that age stays bounded although attempts start over.
+    /// After a take-over reckoned back from its age; the record's own time where that is not told.
     var firstFailedAt: Timestamp?
     /// Handled for its state alone: its outputs were written by an earlier owner.
     var isSilent = false

@@ -16,6 +16,25 @@ import Testing
         #expect(inFlight.encoded()?.metadata == "mr1 a=40 u=0,5+2")
     }
 
+    @Test func triesAreToldByTheirPlaceAmongTheParked() throws {
+        var progress = Progress(offset: 100, parked: OffsetSet([85, 86, 87, 64]))
+        progress.tries = [87: .init(attempts: 3, seconds: 40), 64: .init(attempts: 1, seconds: 0)]
+        #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 t=0.3.40,2.1.0")
+        #expect(Progress(try #require(progress.encoded())) == progress)
+        (progress.tries, progress.triesAreComplete) = ([:], false)
+        #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 t=~")
+        #expect(Progress(try #require(progress.encoded())) == progress)
+        // Of a record that is not parked there is nothing to tell.
+        #expect(Progress(offset: 9, tries: [3: .init(attempts: 1, seconds: 1)]).encoded()?.metadata == "")
+    }
+
+    @Test(arguments: ["t=9.1.1", "t=0.1", "t=0.-1.5", "t=x", "t=0.1.99999999999999999999", "t=100001.1.1"])
+    func triesThatCannotBeReadAreUnknown(word: String) {
+        let progress = Progress(Commit(offset: 10, metadata: "mr1 p=0+3 \(word)"))
+        #expect(progress.parked == OffsetSet([7, 8, 9]))
+        #expect(progress.tries.isEmpty && !progress.triesAreComplete)
+    }
+
     /// A run that reaches across the offset is written in two parts and read as one.
     @Test func marksMayReachAcrossTheOffset() throws {
         let progress = Progress(offset: 100, attempted: OffsetSet(98..<103))
@@ -39,6 +58,11 @@ import Testing
         let inFlight = OffsetSet(someOffsets().map { 2 * offset - $0 - 1 })
         var progress = Progress(offset: offset, parked: someOffsets(), attempted: someOffsets())
         progress.attempted.formUnion(inFlight)
+        for offset in progress.parked where Bool.random(using: &random) {
+            progress.tries[offset] = .init(
+                attempts: Int.random(in: 0...30, using: &random), seconds: Int64.random(in: 0...9_999, using: &random))
+        }
+        progress.triesAreComplete = progress.parked.isEmpty || Bool.random(using: &random)
         let commit = try #require(progress.encoded())
         #expect(commit.offset == offset)
         #expect(Progress(commit) == progress)

@@ -163,7 +163,8 @@ import Testing
             rules: .init(
                 configuration: .init(), retry: RetryPolicy(), work: .concurrent(limit: 1_000), keepsState: false,
                 group: "g", deadLetterTopic: "dlq.g", effects: .marked))
-        lane.begin(source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [])
+        lane.begin(source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [],
+            now: Timestamp(seconds: 0))
         lane.receive(source, (0..<1_000).map { .at($0 * 1_000, key: "\($0)") })
         let first = lane.turn(at: now)
         if let job = first.commit { lane.committed(job, at: now) }

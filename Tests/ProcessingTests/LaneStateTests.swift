@@ -13,7 +13,8 @@ import Testing
             rules: .init(
                 configuration: .init(), retry: RetryPolicy(maxAge: .seconds(1_000)), work: .ordered, keepsState: false,
                 group: "g", deadLetterTopic: "dlq.g"))
-        lane.begin(source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [])
+        lane.begin(source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [],
+            now: Timestamp(seconds: 0))
         lane.receive(source, [.at(0, key: "k")])
         for tries in 0..<3 {
             let seconds = Int64(tries * 400)

@@ -46,6 +46,7 @@ import Testing
             let first = world.start(failing, clock: clock)
             try await eventually("parked") { try await world.progress() == Progress(offset: 7, parked: [1, 3, 5]) }
             await first.kill()
+            let failed = try #require(try await world.wholeProgress().tries[1]).attempts
 
             try await world.write([("bad", "7")])
             let attempts = Mutex<[Int]>([])
@@ -58,7 +59,7 @@ import Testing
             try await second.stop()
             let bad = try await world.read("out").filter { $0.keyText == "bad" }
             #expect(bad.map(\.valueText) == ["1", "3", "5", "7"])
-            #expect(attempts.withLock { $0 } == [1, 1, 1, 1])
+            #expect(attempts.withLock { $0 } == [failed + 1, 1, 1, 1])
         }
     }
 
@@ -227,5 +228,54 @@ import Testing
             try await runtime.stop()
             #expect(Set(try await world.read("out").map(\.valueText)).count == 40)
         }
+    }
+
+    /// Attempts and age go on where the former owner was; the time in which nobody tried does not count.
+    @Test func attemptsAndAgeSurviveATakeOver() async throws {
+        try await World.with { world in
+            let clock = ManualClock()
+            let attempts = Journal()
+            var processor = TestProcessor { record, context in
+                attempts.note("\(context.attempt)")
+                throw HandlerFailure.transient("down", "", retryAfter: .seconds(1_000))
+            }
+            processor.retry = RetryPolicy(maxAttempts: 100, maxAge: .seconds(2_500))
+            try await world.write([("k", "0"), ("k", "1")])
+            let first = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
+            try await eventually("it failed once") { try await world.wholeProgress().tries[0]?.attempts == 1 }
+            try await eventually("it failed twice") {
+                clock.advance(by: .seconds(100))
+                return try await world.wholeProgress().tries[0]?.attempts == 2
+            }
+            await first.kill()
+            let known = try #require(try await world.wholeProgress().tries[0])
+            #expect((1_000...1_200).contains(known.seconds))
+            clock.advance(by: .seconds(50_000))
+            let second = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
+            try await eventually("it is given up, and the one behind it is tried") {
+                clock.advance(by: .seconds(100))
+                return try await world.read(World.letters).count == 1
+            }
+            try await second.stop()
+            let letter = try #require(try await world.read(World.letters).first)
+            #expect(letter.valueText == "0" && letter.headers.string("_dlq.errors.attempts") == "4")
+            #expect(attempts.all.prefix(4) == ["1", "2", "3", "4"])
+            // The one behind it had not failed before.
+            #expect(attempts.all.dropFirst(4).first ?? "1" == "1")
+        }
+    }
+
+    @Test func triesThatHaveNoRoomAreLeftOutBeforeParkedRecordsAre() {
+        var tracker = OffsetTracker(start: 0)
+        for offset: Offset in 0..<2_000 { tracker.receive(.at(offset, key: "k")) }
+        for offset: Offset in stride(from: 0, to: 1_000, by: 2) {
+            tracker.park(offset, .init(attempts: 11, seconds: 3_000))
+        }
+        for offset: Offset in stride(from: 1, to: 1_000, by: 2) { tracker.done(offset) }
+        let progress = tracker.progress(maxParked: 500)
+        #expect(progress.parked.count == 500 && progress.offset == 1_000)
+        #expect(!progress.tries.isEmpty && progress.tries.count < 500 && !progress.triesAreComplete)
+        #expect(progress.tries.keys.max()! < 2 * Offset(progress.tries.count))
+        #expect(progress.encoded() != nil)
     }
 }

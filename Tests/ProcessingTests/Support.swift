@@ -190,7 +190,14 @@ struct World: Sendable {
         return records
     }
 
+    /// Where the group stands, without how often what it parked has failed.
     func progress(_ topic: Topic = "in", _ partition: Int32 = 0) async throws -> Progress {
+        var progress = try await wholeProgress(topic, partition)
+        (progress.tries, progress.triesAreComplete) = ([:], true)
+        return progress
+    }
+
+    func wholeProgress(_ topic: Topic = "in", _ partition: Int32 = 0) async throws -> Progress {
         let source = TopicPartition(topic, partition)
         return Progress(try await log.admin.commits(of: Self.group, in: [source])[source] ?? Commit(offset: -1))
     }

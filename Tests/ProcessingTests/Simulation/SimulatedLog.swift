@@ -73,6 +73,13 @@ extension SimulatedLog.Content {
     fileprivate mutating func store(_ commit: Commit, _ source: TopicPartition) {
         if commit.offset < commits[source]!.offset { complaints.append("\(source) lowered to \(commit.offset)") }
         if commit.metadata.utf8.count > Commit.maxMetadataBytes { complaints.append("the note is too long") }
+        let (before, after) = (Progress(commits[source]!), Progress(commit))
+        for (offset, known) in before.tries where after.parked.contains(offset) {
+            guard let tries = after.tries[offset], tries.attempts >= known.attempts, tries.seconds >= known.seconds else {
+                complaints.append("tries of \(offset) were forgotten")
+                continue
+            }
+        }
         commits[source] = commit
     }
 }

@@ -39,7 +39,7 @@ struct SimulatedOwner {
     var isClosed = false
     var lastMark: UInt64 = 0
 
-    init(_ log: SimulatedLog, _ rules: LaneState<ManualClock.Instant>.Rules, seed: UInt64) {
+    init(_ log: SimulatedLog, _ rules: LaneState<ManualClock.Instant>.Rules, seed: UInt64, at now: Timestamp) {
         let epoch = log.content.withLock { content in
             content.epoch += 1
             return content.epoch
@@ -51,7 +51,7 @@ struct SimulatedOwner {
         for source in [SimulatedLog.main, SimulatedLog.side] {
             let plan = StartPlan(mode: .none, commit: log.progress(source), birth: 0, state: nil, low: 0)
             let held = log.records(source)
-            lane.begin(source, plan, restoring: plan.exceptions.map { held[Int($0)] })
+            lane.begin(source, plan, restoring: plan.exceptions.map { held[Int($0)] }, now: now)
             positions[source] = plan.start
         }
     }

@@ -36,7 +36,10 @@ extension Simulation {
             return finish(handler, owner, isCalm)
         }
         if let outcome = step(&handler, owner, isCalm) {
-            if case .failed = outcome { handler.failedKeys.insert(OrderKey(handler.work.record)) }
+            if case .failed = outcome {
+                handler.failedKeys.insert(OrderKey(handler.work.record))
+                noteFailure(of: handler.work)
+            }
             handler.result.outcomes.append(outcome)
             handler.index += 1
             handler.stage = .ready
@@ -54,6 +57,7 @@ extension Simulation {
     private mutating func step(_ handler: inout SimulatedHandler, _ owner: Int, _ isCalm: Bool) -> RunResult.Outcome? {
         let work = handler.work
         if case .condemned(let failure) = work.fate {
+            checkEnd(of: work, failure)
             return .done([DeadLetter.record(of: work, failure: failure, group: "g", topic: "dlq.g", now: now.wall)])
         }
         if handler.failedKeys.contains(OrderKey(work.record)) { return .behind }
@@ -108,6 +112,23 @@ extension Simulation {
         }
         if !handler.run.isDisowned(now.instant) { note(handler.run, result, owner) }
         owners[owner].lane.finish(handler.run, result, at: now)
+    }
+
+    mutating func noteFailure(of work: Work) {
+        if work.isSide { return }
+        failures[work.record.offset, default: (0, now.wall)].count += 1
+    }
+
+    /// A record is given up for what it did itself: outages and take-overs neither use up attempts nor make it older.
+    private mutating func checkEnd(of work: Work, _ failure: HandlerFailure) {
+        guard !work.isSide, failure.isTransient else { return }
+        let known = failures[work.record.offset] ?? (0, now.wall)
+        if work.attempts > known.count {
+            oracle.complain("\(work.record.offset) failed \(known.count) times, not \(work.attempts)")
+        }
+        if work.attempts < Self.retry.maxAttempts, now.wall - known.since + Self.longestDelay < Self.retry.maxAge {
+            oracle.complain("\(work.record.offset) was given up after \(work.attempts) attempts, too young")
+        }
     }
 
     private mutating func note(_ run: SimulatedRun, _ result: RunResult, _ owner: Int) {

@@ -35,6 +35,11 @@ struct Simulation {
     /// What is down until when.
     var down: [OutageScope: Timestamp] = [:]
     var outages = 0
+    /// Failures of each record, outages apart, and when it failed first.
+    var failures: [Offset: (count: Int, since: Timestamp)] = [:]
+    static let retry = RetryPolicy(maxAttempts: 6, maxAge: .seconds(200))
+    /// No delay of the simulation is longer.
+    static let longestDelay = Duration.seconds(20)
 
     init(seed: UInt64, records: Offset = 40) {
         self.seed = seed
@@ -48,7 +53,7 @@ struct Simulation {
         let work: WorkMode = Bool.random(using: &random) ? .ordered : .concurrent(limit: 4)
         let isTelling = Bool.random(using: &random)
         rules = .init(
-            configuration: configuration, retry: RetryPolicy(maxAttempts: 6), work: work, keepsState: false, group: "g",
+            configuration: configuration, retry: Self.retry, work: work, keepsState: false, group: "g",
             deadLetterTopic: "dlq.g", effects: .marked, sideInputs: [SimulatedLog.side.topic],
             scope: { isTelling ? "name \($0.keyText)" : nil })
         context = RuntimeContext(
@@ -103,7 +108,7 @@ struct Simulation {
     private mutating func takeOver() {
         disturbances += 1
         if owners.count > 2 { owners.removeFirst() }
-        owners.append(SimulatedOwner(log, rules, seed: random.next()))
+        owners.append(SimulatedOwner(log, rules, seed: random.next(), at: now.wall))
         turn(owners.count - 1)
     }
 
@@ -157,6 +162,7 @@ struct Simulation {
             owners[index].commit = job
         }
         owners[index].paused = turn.paused
+        for work in turn.timedOut { noteFailure(of: work) }
         owners[index].isClosed = turn.isClosed
         answer(turn.marks, index)
         let main = owners[index].handlers.count { !$0.run.isSide && !$0.run.isDisowned(now.instant) }
