@@ -39,8 +39,8 @@ public struct HandlerContext: Sendable {
     /// should this process die from now on, its successor is told `effect == .unknown`.
     ///
     /// Many marks share a commit. The wait does not count as handling time: while the log takes nothing, nothing
-    /// begins. Throws `EffectRefused` when the partition is being given up or is somebody else's, then the effect must
-    /// not begin; a permanent failure when the processor does not declare `EffectMode.marked`.
+    /// begins. Throws `EffectRefused` when the partition is being given up or is somebody else's, and `EffectWithheld` in a
+    /// replay without effects, then the effect must not begin; a permanent failure when the processor does not declare `EffectMode.marked`.
     public func beginEffect() async throws { try await mark() }
 }
 
@@ -50,13 +50,4 @@ public protocol StateStore: Sendable {
     func value(_ key: String) async throws -> [UInt8]?
     /// Sets or, with nil, removes. An entry is forgotten some time after `expires`.
     func set(_ key: String, to value: [UInt8]?, expires: Timestamp?) async throws
-}
-
-extension StateStore {
-    /// True the first time an id is met within `window`, false for every copy of it.
-    public func isFirst(_ id: String, within window: Duration, now: Timestamp) async throws -> Bool {
-        if try await value("seen/\(id)") != nil { return false }
-        try await set("seen/\(id)", to: [], expires: now + window)
-        return true
-    }
 }

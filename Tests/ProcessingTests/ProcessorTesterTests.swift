@@ -49,7 +49,7 @@ import Testing
 
     @Test func stateExpiresByTheTestersClock() async throws {
         let once = TestProcessor { record, context in
-            try await context.state.isFirst("a", within: .seconds(60), now: context.now) ? [record.copy()] : []
+            try await Deduplication(window: .seconds(60)).isFirst("a", at: context.now, in: context.state) ? [record.copy()] : []
         }
         let tester = ProcessorTester(once, at: start)
         #expect(try await tester.feed([record, record]).count == 1)

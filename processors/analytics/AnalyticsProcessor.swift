@@ -14,12 +14,13 @@ struct AnalyticsProcessor: Processor {
 
     /// The provider redelivers for up to 7 days (docs.360dialog.com); copies come no later than that.
     private static let memory = Duration.seconds(8 * 86_400)
+    private static let copies = Deduplication(window: memory, bucket: .seconds(3_600))
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
         guard let count = try count(of: record) else { return [] }
         let event = try CloudEvent(record.headers)
-        guard try await context.state.isFirst("\(event.source)#\(event.id)", within: Self.memory, now: context.now)
-        else { return [] }
+        let identity = "\(event.source)#\(event.id)"
+        guard try await Self.copies.isFirst(identity, of: event.time, at: context.now, in: context.state) else { return [] }
         var window = try await stored(count.key, context)
         window.add(count)
         try await context.state.set(stateKey(count.key), to: window.encoded(), expires: context.now + Self.memory)

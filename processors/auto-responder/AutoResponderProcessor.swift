@@ -25,8 +25,8 @@ struct AutoResponderProcessor: Processor {
     /// Free-form messages are allowed for 24 hours after the user's last message (Meta: customer service window).
     static let window = Duration.seconds(86_400)
     /// Copies arrive up to 7 days late, but those older than the window are refused by their age.
-    static let duplicateMemory = Duration.seconds(72 * 3_600)
-    private static let welcomeMemory = Duration.seconds(365 * 86_400)
+    static let duplicates = Deduplication(window: .seconds(72 * 3_600))
+    private static let welcomes = Deduplication(window: .seconds(365 * 86_400))
 
     let name = "auto-responder"
     let inputs: [Topic]
@@ -60,12 +60,12 @@ struct AutoResponderProcessor: Processor {
         guard let rule = rules.rule(for: message) else { return .failure(.noRule) }
         guard let reply = rule.reply else { return .failure(.silentRule) }
         let identity = "\(message.source)/\(message.eventID)"
-        guard try await context.state.isFirst(identity, within: Self.duplicateMemory, now: context.now) else {
+        guard try await Self.duplicates.isFirst(identity, at: context.now, in: context.state) else {
             return .failure(.duplicate)
         }
         if message.type == "request_welcome" {
             let welcome = "welcome/\(message.conversationKey)"
-            guard try await context.state.isFirst(welcome, within: Self.welcomeMemory, now: context.now) else {
+            guard try await Self.welcomes.isFirst(welcome, at: context.now, in: context.state) else {
                 return .failure(.duplicate)
             }
         }
