@@ -15,6 +15,9 @@ public enum EffectOutcome: Sendable, Hashable {
     case unknown
 }
 
+/// A replay without effects has come to one. Handlers let it pass; the record counts as done, without outputs.
+public struct EffectWithheld: Error, Sendable {}
+
 /// The lane is being given up, or somebody else owns it: the effect must not begin. Handlers let it pass; the record
 /// is handled again by whoever comes next, and nothing is counted against it.
 public struct EffectRefused: Error, Sendable {}

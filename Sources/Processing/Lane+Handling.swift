@@ -32,6 +32,8 @@ extension Lane {
                 if let scope { batch?.merge(scope.take()) }
             } catch is EffectRefused {
                 return
+            } catch is EffectWithheld {
+                result.outcomes.append(.done([]))
             } catch {
                 let failure = failure(of: work, error)
                 outcome = .failed
@@ -96,6 +98,7 @@ extension Lane {
             state: state ?? NoState(), logger: logger, effect: work.effect
         ) {
             guard mayAct else { throw HandlerFailure.permanent("no-effects", "the processor declares no effects here") }
+            if case .replay(effects: false) = self.context.configuration.mode { throw EffectWithheld() }
             try await self.beginEffect(run, work.record)
         }
     }

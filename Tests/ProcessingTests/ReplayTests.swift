@@ -144,4 +144,44 @@ import Testing
             #expect(progress.finished == 3 * shortest && Int64(journal.all.count) == 3 * shortest)
         }
     }
+
+    /// Neither the live disk nor the state's topic is read or written.
+    @Test func stateThatSurvivesIsNotTheReplays() async throws {
+        try await World.with { world in
+            try await world.write((0..<4).map { ("k", "\($0)") })
+            let live = Journal()
+            let running = world.start(processor(live, state: .surviving(.all)))
+            try await world.waitUntilDone()
+            let before = try await world.read(World.state).map(\.offset)
+            for effects in [false, true] {
+                let replayed = Journal()
+                _ = try await replay(processor(replayed, state: .surviving(.all)), in: world, 1..<4, group: "r\(effects)", effects: effects)
+                #expect(replayed.all == ["1", "2", "3"])
+            }
+            #expect(try await world.read(World.state).map(\.offset) == before)
+            try await world.write([("k", "4")])
+            try await world.waitUntilDone()
+            try await running.stop()
+            #expect(live.all == ["1", "2", "3", "4", "5"])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func effectsBeginOnlyWhenAskedFor(effects: Bool) async throws {
+        try await World.with { world in
+            try await world.write((0..<4).map { ("k", "\($0)") })
+            let acted = Journal()
+            var processor = TestProcessor { record, context in
+                if record.valueText == "2" { return [record.copy()] }
+                try await context.beginEffect()
+                acted.note(record)
+                return [record.copy()]
+            }
+            processor.effects = .marked
+            let progress = try await replay(processor, in: world, 0..<4, effects: effects)
+            #expect(progress == ReplayProgress(offsets: 4, finished: 4, outputs: effects ? 4 : 1))
+            #expect(acted.all == (effects ? ["k:0", "k:1", "k:3"] : []))
+            #expect(try await world.progress() == Progress(offset: 0))
+        }
+    }
 }

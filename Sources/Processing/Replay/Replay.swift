@@ -5,15 +5,16 @@ import ServiceLifecycle
 /// Runs a processor over a part of its inputs once more, beside the live group and without touching it.
 ///
 /// It is the runtime with its order, retries and state, on a view of the log (`ReplayLog`). Outputs and dead letters are
-/// counted and, unless `effects` is set, not written. State begins empty at the start of the range, in a folder of its
-/// own. With a group, progress and state are kept under that name, so that a replay that was stopped goes on.
+/// counted and, unless `effects` is set, not written; a handler that asks to begin an effect is ended there, and its record
+/// counts as done. State begins empty at the start of the range, in a folder of its
+/// own, also state that survives: neither the live disk nor the state's topic is read or written. With a group, progress and state are kept under that name, so that a replay that was stopped goes on.
 public struct Replay: Service {
     public struct Plan: Sendable {
         /// What to read of each input partition.
         public var ranges: @Sendable ([TopicPartition]) async throws(LogError) -> [TopicPartition: Range<Offset>]
         /// Group that keeps the replay's progress; nil keeps none. Never a group that has members.
         public var group: String?
-        /// Write outputs and dead letters.
+        /// Write outputs and dead letters, and let effects begin.
         public var effects: Bool
 
         public init(
@@ -42,6 +43,7 @@ public struct Replay: Service {
     ) {
         var configuration = configuration
         configuration.start = .earliest
+        configuration.mode = .replay(effects: plan.effects)
         self.plan = plan
         self.patience = patience
         self.tell = tell
