@@ -6,6 +6,19 @@ import Testing
 @testable import Processing
 
 @Suite struct OutageTests {
+    /// A runtime whose handlers have all the time, because the tests move the clock by minutes.
+    private func start(_ processor: TestProcessor, in world: World, _ clock: ManualClock) -> Running {
+        world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
+    }
+
+    /// Moves the clock by the minute until the group has finished so many records.
+    private func finish(_ count: Offset, in world: World, _ clock: ManualClock) async throws {
+        try await eventually("all is handled") {
+            clock.advance(by: .seconds(60))
+            return try await world.progress() == Progress(offset: count)
+        }
+    }
+
     /// Far longer than attempts and age allow: nothing is dead-lettered, and one record at a time asks.
     @Test(arguments: [WorkMode.ordered, .concurrent(limit: 4)])
     func whileAllIsDownNothingIsUsedUp(work: WorkMode) async throws {
@@ -22,7 +35,7 @@ import Testing
             processor.work = work
             processor.retry = RetryPolicy(maxAttempts: 2, maxAge: .seconds(10))
             try await world.write((0..<40).map { ("k\($0)", "\($0)") })
-            let runtime = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
+            let runtime = start(processor, in: world, clock)
             try await eventually("somebody asked") { asked.all.count > 0 }
             let before = asked.all.count
             try await eventually("six probes") {
@@ -31,10 +44,7 @@ import Testing
             }
             #expect(before <= 4)
             isDown.withLock { $0 = false }
-            try await eventually("all is handled") {
-                clock.advance(by: .seconds(60))
-                return try await world.progress() == Progress(offset: 40)
-            }
+            try await finish(40, in: world, clock)
             try await runtime.stop()
             #expect(try await world.read(World.letters).isEmpty)
             #expect(try await world.read("out").count == 40)
@@ -58,7 +68,7 @@ import Testing
             processor.retry = RetryPolicy(maxAttempts: 2, maxAge: .seconds(10))
             if isTold { processor.scopeOf = { $0.keyText.hasPrefix("bad") ? "bad" : nil } }
             try await world.write((0..<60).map { ($0 % 2 == 0 ? "good\($0)" : "bad\($0)", "\($0)") })
-            let runtime = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
+            let runtime = start(processor, in: world, clock)
             let bad = OffsetSet((0..<60).filter { $0 % 2 == 1 })
             try await eventually("the good ones are done") {
                 try await world.progress() == Progress(offset: 60, parked: bad)
@@ -70,10 +80,7 @@ import Testing
                 return asked.all.count { $0.hasPrefix("bad") } >= tries + 3
             }
             isDown.withLock { $0 = false }
-            try await eventually("all is handled") {
-                clock.advance(by: .seconds(60))
-                return try await world.progress() == Progress(offset: 60)
-            }
+            try await finish(60, in: world, clock)
             try await runtime.stop()
             #expect(try await world.read(World.letters).isEmpty)
         }
@@ -93,7 +100,7 @@ import Testing
             processor.scopeOf = { _ in "n" }
             processor.deadlineOf = { _ in World.start + .seconds(100) }
             try await world.write((0..<10).map { ("k\($0 % 3)", "\($0)") })
-            let runtime = world.start(processor, clock: clock) { $0.handlerTimeout = .seconds(1_000_000) }
+            let runtime = start(processor, in: world, clock)
             try await eventually("all have expired") {
                 clock.advance(by: .seconds(1))
                 return try await world.progress() == Progress(offset: 10)
@@ -125,7 +132,8 @@ import Testing
             rules: .init(
                 configuration: .init(), retry: RetryPolicy(), work: .ordered, keepsState: false, group: "g",
                 deadLetterTopic: "dlq.g"))
-        lane.begin(source, .init(mode: .none, commit: .init(offset: 7), birth: 0, state: nil, low: 0), restoring: [])
+        lane.begin(source, .init(mode: .none, commit: .init(offset: 7), birth: 0, state: nil, low: 0), restoring: [],
+            now: Timestamp(seconds: 0))
         var commits = 0
         for hour in 0..<72 {
             let now = Moment(
