@@ -64,15 +64,18 @@ public struct Retention: Sendable, Hashable {
     public var bytesPerPartition: Int64?
     /// How long a tombstone of a compacted topic stays readable.
     public var tombstoneAge: Duration
+    /// No younger record is compacted away (Kafka's `min.compaction.lag.ms`). SQLite compacts as it likes.
+    public var compactionLag: Duration
 
     public init(
         compacts: Bool = false, age: Duration? = nil, bytesPerPartition: Int64? = nil,
-        tombstoneAge: Duration = .seconds(86_400)
+        tombstoneAge: Duration = .seconds(86_400), compactionLag: Duration = .zero
     ) {
         self.compacts = compacts
         self.age = age
         self.bytesPerPartition = bytesPerPartition
         self.tombstoneAge = tombstoneAge
+        self.compactionLag = compactionLag
     }
 
     public static func delete(days: Int64) -> Retention { Retention(age: .seconds(days * 86_400)) }

@@ -79,7 +79,10 @@ extension KafkaAdmin {
         if let bytes = retention.bytesPerPartition {
             values["segment.bytes"] = "\(min(1 << 30, max(bytes / 4, Int64(maxMessageBytes))))"
         }
-        if retention.compacts { values["delete.retention.ms"] = "\(retention.tombstoneAge.milliseconds)" }
+        if retention.compacts {
+            values["delete.retention.ms"] = "\(retention.tombstoneAge.milliseconds)"
+            values["min.compaction.lag.ms"] = "\(retention.compactionLag.milliseconds)"
+        }
         return values
     }
 

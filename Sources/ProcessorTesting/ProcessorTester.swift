@@ -32,6 +32,8 @@ public final class ProcessorTester: Sendable {
     /// What handlers are told as `now`.
     public var now: Timestamp { state.now }
     public func advance(by duration: Duration) { state.now = state.now + duration }
+    /// The partition moves to another machine: only what the processor declares to survive is still there.
+    public func loseDisk() { state.entries = state.entries.filter { processor.state.survivors.contains($0.key) } }
     /// What `run` gave up, oldest first.
     public var deadLetters: [DeadLetter] { letters.withLock { $0 } }
 
@@ -90,15 +92,17 @@ public final class ProcessorTester: Sendable {
 
     /// What a handler would be given for this record.
     ///
+    /// - Parameter effect: `.unknown` for the record of an owner that died after it began to act.
     /// - Parameter moment: where to move the clock before; nil leaves it.
     public func context(
-        for record: StoredRecord, attempt: Int = 1, firstFailedAt: Timestamp? = nil, at moment: Timestamp? = nil
+        for record: StoredRecord, attempt: Int = 1, firstFailedAt: Timestamp? = nil, at moment: Timestamp? = nil,
+        effect: EffectOutcome = .none
     ) -> HandlerContext {
         if let moment { state.now = moment }
         return HandlerContext(
             attempt: attempt, partition: record.source.partition,
             firstFailedAt: attempt > 1 ? firstFailedAt ?? now : nil, now: now, state: state,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, effect: effect)
     }
 
     private func undoingFailure<T>(_ body: () async throws -> T) async throws -> T {

@@ -110,7 +110,8 @@ public struct Topics: Sendable, Hashable {
     public func specs(group: String, outputs: [Topic]) -> [TopicSpec] {
         [
             spec(Self.deadLetters(group: group), .delete(days: 30), Self.maxInboundRecordBytes),
-            spec(Self.state(group: group), .compact),
+            // Who writes again what must not be believed needs the time to do so (decision 13).
+            spec(Self.state(group: group), Retention(compacts: true, compactionLag: .seconds(3_600))),
         ] + outputs.map { spec($0, .delete(days: 14)) }
     }
 

@@ -1,4 +1,5 @@
 import EventLog
+import EventLogTesting
 import Testing
 
 @testable import Processing
@@ -61,9 +62,6 @@ import Testing
         #expect(try await outer.value("a") == nil)
         outer.merge(inner.take())
         #expect(try await outer.value("a") == [1])
-        #expect(try await inner.isFirst("x", within: .seconds(1), now: Timestamp(seconds: 0)))
-        #expect(try await !inner.isFirst("x", within: .seconds(1), now: Timestamp(seconds: 0)))
-        #expect(try await outer.isFirst("x", within: .seconds(1), now: Timestamp(seconds: 0)))
     }
 
     @Test func writesStayVisibleWhileTheyAreFlushedAndNewerOnesWin() {
@@ -79,5 +77,73 @@ import Testing
         #expect(overlay["b"] == nil)
         let second = overlay.takeForFlush()
         #expect(second == ["a": StateEntry(value: [2])])
+    }
+
+    private func open(_ folder: String, maxBytes: Int = 1 << 20) async throws -> SQLiteStateStore {
+        try await .open(
+            folder + "/0.db", survivors: .beginning(with: ["kept/"]), limits: StateLimits(maxBytes: maxBytes))
+    }
+
+    @Test func aFullStateForgetsWhatWasWrittenLongestAgo() async throws {
+        try await withFolder { folder in
+            let store = try await open(folder, maxBytes: 1_000)
+            let value = [UInt8](repeating: 1, count: 17)
+            var evicted = 0
+            for n in 100..<200 {
+                let writes: StateWrites = ["\(n)": StateEntry(value: value), "kept/\(n)": StateEntry(value: [])]
+                evicted += try await store.write(.init(writes: writes, now: Timestamp(seconds: 0))).evicted
+                // Written again it is young.
+                let again = StateEntry(value: value)
+                try await store.write(.init(writes: ["100": again], now: Timestamp(seconds: 0)))
+            }
+            #expect(store.size.total <= 1_000)
+            #expect(store.size.surviving == 800)
+            #expect(evicted > 0)
+            #expect(try await store.value("100") != nil)
+            #expect(try await store.value("199") != nil)
+            #expect(try await store.value("101") == nil)
+            for n in 100..<200 { #expect(try await store.value("kept/\(n)") == []) }
+        }
+    }
+
+    @Test func itsSizeIsWhatItHolds() async throws {
+        try await withFolder { folder in
+            var random = SeededGenerator(seed: 1)
+            var store = try await open(folder)
+            var held: StateWrites = [:]
+            for round in 0..<60 {
+                var writes: StateWrites = [:]
+                for _ in 0..<20 {
+                    let key = (Bool.random(using: &random) ? "kept/" : "é/") + "\(Int.random(in: 0..<40, using: &random))"
+                    let count = Int.random(in: 0..<50, using: &random)
+                    writes[key] = StateEntry(value: Bool.random(using: &random) ? [UInt8](repeating: 7, count: count) : nil)
+                }
+                try await store.write(.init(writes: writes, now: Timestamp(seconds: 0)))
+                held.merge(writes) { _, new in new }
+                if round % 20 == 0 { store = try await open(folder) }
+            }
+            let bytes = held.reduce(0) { sum, entry in
+                sum + (entry.value.value.map { entry.key.utf8.count + $0.count } ?? 0)
+            }
+            #expect(store.size.total == Int64(bytes))
+            try await store.clearSurvivors()
+            #expect(store.size.surviving == 0)
+            #expect(try await store.value("kept/1") == nil)
+        }
+    }
+
+    @Test func entriesThatAreDeclaredToSurviveLaterAreDoubtedBecauseNoTopicHasThem() async throws {
+        try await withFolder { folder in
+            do {
+                let former = try await SQLiteStateStore.open(folder + "/0.db")
+                let writes: StateWrites = ["kept/a": StateEntry(value: [1]), "b": StateEntry(value: [2])]
+                try await former.write(.init(writes: writes, now: Timestamp(seconds: 0)))
+            }
+            let store = try await open(folder)
+            #expect(try await store.value("kept/a") == [1])
+            #expect(try await store.value("b") == [2])
+            #expect(try await store.doubted(limit: 10) == ["kept/a": StateEntry(value: [1])])
+            #expect(store.size == StateSizes(plain: 2, surviving: 7))
+        }
     }
 }

@@ -25,8 +25,8 @@ import Testing
     private func entry(_ key: String, _ value: UInt8?, by epoch: Int64, in flush: Int64) -> StateRecord {
         .entry(key: key, StateEntry(value: value.map { [$0] }), epoch: epoch, flush: flush)
     }
-    private func seal(_ offset: Offset, by epoch: Int64, in flush: Int64) -> StateRecord {
-        .seal(["t": Progress(offset: offset)], epoch: epoch, flush: flush)
+    private func seal(_ offset: Offset, by epoch: Int64, in flush: Int64, hasSettled: Bool = true) -> StateRecord {
+        .seal(["t": Progress(offset: offset)], epoch: epoch, flush: flush, hasSettled: hasSettled)
     }
     private func value(_ value: UInt8?) -> StateEntry { StateEntry(value: value.map { [$0] }) }
 
@@ -37,7 +37,7 @@ import Testing
         let records: [StateRecord] = [
             .entry(key: "a b", StateEntry(value: [0, 10, 255], expires: Timestamp(milliseconds: 7)), epoch: 3, flush: 8),
             .entry(key: "gone", StateEntry(value: nil), epoch: 3, flush: 8), .claim(epoch: 4),
-            .seal(progress, epoch: 4, flush: 0),
+            .seal(progress, epoch: 4, flush: 0, hasSettled: true), .seal([:], epoch: 4, flush: 0, hasSettled: false),
         ]
         for expected in records {
             let record = expected.record(in: Self.partition)
@@ -66,10 +66,13 @@ import Testing
     }
 
     @Test func whatAnOwnerDidNotSealIsDoubted() {
-        let found = read([
+        var found = read([
             .claim(epoch: 1), entry("a", 1, by: 1, in: 0), seal(5, by: 1, in: 0), entry("a", 2, by: 1, in: 1),
             entry("b", nil, by: 1, in: 1), .claim(epoch: 2),
         ])
+        #expect(found.history.safePosition == .init(next: 3, epoch: 1))
+        found.history.conclude(&found.changes)
+        #expect(found.history.safePosition == .init(next: 6, epoch: 2))
         #expect(found.changes.writes == ["a": value(1)])
         #expect(found.changes.doubts == ["a", "b"])
         #expect(found.changes.progress == ["t": Progress(offset: 5)])
@@ -102,6 +105,21 @@ import Testing
             .claim(epoch: 2), entry("a", 9, by: 1, in: 7), entry("a", 1, by: 2, in: 0), seal(5, by: 2, in: 0),
         ])
         #expect(found.changes.doubts.isEmpty)
+    }
+
+    /// The seal of 1 was compacted away because 2 has sealed since; what 1 had not sealed 2 has written again.
+    @Test func whatASettledOwnerDidNotWriteAgainIsBelieved() {
+        let records: [StateRecord] = [
+            entry("a", 1, by: 1, in: 4), entry("b", 9, by: 1, in: 4), .claim(epoch: 2), entry("b", 2, by: 2, in: 0),
+        ]
+        var settled = read(records + [seal(5, by: 2, in: 0)])
+        #expect(settled.changes.writes == ["a": value(1), "b": value(2)])
+        settled.history.conclude(&settled.changes)
+        #expect(settled.changes.doubts.isEmpty)
+        var unsettled = read(records + [seal(5, by: 2, in: 0, hasSettled: false)])
+        #expect(unsettled.changes.writes == ["b": value(2)])
+        unsettled.history.conclude(&unsettled.changes)
+        #expect(unsettled.changes.doubts == ["a"])
     }
 
     @Test func recordsOfOthersSayNothing() {

@@ -148,7 +148,7 @@ import Testing
             let late: [StateRecord] = [
                 .entry(key: "k", StateEntry(value: Array("700".utf8)), epoch: 1, flush: 9),
                 .entry(key: "z", StateEntry(value: Array("700".utf8)), epoch: 1, flush: 9),
-                .seal(["in": Progress(offset: 99)], epoch: 1, flush: 9),
+                .seal(["in": Progress(offset: 99)], epoch: 1, flush: 9, hasSettled: true),
             ]
             try await world.log.produce(late.map { $0.record(in: state) })
             try await world.write([("l", "2")])

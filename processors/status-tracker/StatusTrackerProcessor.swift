@@ -11,7 +11,8 @@ struct StatusTrackerProcessor: Processor {
     let name = "status-tracker"
     let topics: Topics
     var inputs: [Topic] { [topics.outbound, topics.outboundBulk, topics.outboundResults, topics.statuses] }
-    var state: StateMode { .rebuiltFromInputs }
+    /// It is kept for longer than the commands are, and whoever takes over needs it at once.
+    var state: StateMode { .surviving(.all) }
 
     /// Statuses can come for 7 days after sending, retried by the provider (docs.360dialog.com); twice that is kept.
     private static let memory = Duration.seconds(14 * 86_400)

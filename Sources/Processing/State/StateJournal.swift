@@ -24,6 +24,8 @@ actor StateJournal {
     private var history: StateHistory
     private var flush: Int64 = 0
     private var mayDoubt = true
+    /// What was doubted before our claim has been written again, or is by the flush that is under way.
+    private var hasSettled = false
     /// What was found in gaps and not told yet: a reading that failed goes on where it was.
     private var found = StateHistory.Changes()
 
@@ -42,10 +44,9 @@ actor StateJournal {
         _ writes: StateWrites, _ progress: [Topic: Progress], survivors: StateKeys, now: Timestamp
     ) async throws -> Flush? {
         var all = try await disk.expired(before: now, limit: Self.extras)
-        var isSettled = true
         if mayDoubt {
             let doubted = try await disk.doubted(limit: Self.extras)
-            isSettled = doubted.count < Self.extras
+            hasSettled = hasSettled || doubted.count < Self.extras
             all.merge(doubted) { _, believed in believed }
         }
         all.merge(writes) { _, new in new }
@@ -54,8 +55,8 @@ actor StateJournal {
         let entries = all.filter { survivors.contains($0.key) }.map { key, entry in
             StateRecord.entry(key: key, entry, epoch: epoch, flush: flush).record(in: partition)
         }
-        var seal = [StateRecord.seal(progress, epoch: epoch, flush: flush).record(in: partition)]
-        if isSettled {
+        var seal = [StateRecord.seal(progress, epoch: epoch, flush: flush, hasSettled: hasSettled).record(in: partition)]
+        if hasSettled {
             seal += history.claims.filter { $0 < epoch }.map { StateRecord.withdrawnClaim($0, in: partition) }
         }
         return Flush(entries: entries, seal: seal, writes: all)

@@ -12,7 +12,7 @@ public enum StateMode: Sendable, Hashable {
     case surviving(StateKeys)
 
     /// The entries that go to the state's topic.
-    var survivors: StateKeys { if case .surviving(let keys) = self { keys } else { .beginning(with: []) } }
+    package var survivors: StateKeys { if case .surviving(let keys) = self { keys } else { .beginning(with: []) } }
     var survives: Bool { if case .surviving = self { true } else { false } }
 }
 
@@ -34,7 +34,7 @@ public struct StateLimits: Sendable, Hashable {
     /// An entry is forgotten so long after it was written, or earlier if its handler says so; nil: when the handler says.
     /// Surviving entries without a time of their own are kept for ever all the same.
     public var maxAge: Duration?
-    /// Bytes of keys and values. Beyond them the entries that do not survive go, the one written longest ago first.
+    /// Bytes of keys and values on the disk; what a lane holds in memory meanwhile comes on top. Beyond them the entries that do not survive go, the one written longest ago first.
     /// Surviving ones never do: when they alone fill the state, no further key is taken, which is an outage of the
     /// processor (its partition pauses, `processor_outages_total` counts it) until some expire or the bound is raised.
     public var maxBytes: Int

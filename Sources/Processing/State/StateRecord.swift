@@ -5,13 +5,14 @@ import EventLog
 /// | record | key | value | headers `state.…` |
 /// |---|---|---|---|
 /// | entry | the state's key | its value; none: removed | `kind` entry, `epoch`, `flush`, `expires` |
-/// | seal | NUL `seal` | the progress that the state has now, a line per topic | `kind` seal, `epoch`, `flush` |
+/// | seal | NUL `seal` | the progress that the state has now, a line per topic | `kind` seal, `epoch`, `flush`, `settled` |
 /// | claim | NUL `claim/<epoch>` | empty | `kind` claim, `epoch` |
 ///
-/// Entries count once the seal of their flush follows; a claim says that another owner begins. `StateHistory` reads them.
+/// Entries count once the seal of their flush follows; a claim says that another owner begins; `settled` that it has
+/// written again what was doubted before its claim. `StateHistory` reads them.
 enum StateRecord: Sendable, Equatable {
     case entry(key: String, StateEntry, epoch: Int64, flush: Int64)
-    case seal([Topic: Progress], epoch: Int64, flush: Int64)
+    case seal([Topic: Progress], epoch: Int64, flush: Int64, hasSettled: Bool)
     case claim(epoch: Int64)
 
     private static let sealKey = Array("\u{0}seal".utf8)
@@ -31,7 +32,8 @@ enum StateRecord: Sendable, Equatable {
                 epoch: epoch, flush: flush)
         case "seal":
             guard let flush = number("flush"), let value = record.value else { return nil }
-            self = .seal(Self.progress(value), epoch: epoch, flush: flush)
+            let hasSettled = headers["state.settled"] != nil
+            self = .seal(Self.progress(value), epoch: epoch, flush: flush, hasSettled: hasSettled)
         case "claim" where record.value != nil: self = .claim(epoch: epoch)
         default: return nil
         }
@@ -45,10 +47,12 @@ enum StateRecord: Sendable, Equatable {
             return Record(
                 topic: partition.topic, partition: partition.partition, key: Array(key.utf8), value: entry.value,
                 headers: headers)
-        case .seal(let progress, let epoch, let flush):
+        case .seal(let progress, let epoch, let flush, let hasSettled):
+            var headers = Self.headers("seal", epoch, flush)
+            if hasSettled { headers.append("state.settled", "1") }
             return Record(
                 topic: partition.topic, partition: partition.partition, key: Self.sealKey, value: Self.text(progress),
-                headers: Self.headers("seal", epoch, flush))
+                headers: headers)
         case .claim(let epoch):
             return Record(
                 topic: partition.topic, partition: partition.partition, key: Self.claimKey(epoch), value: [],

@@ -51,6 +51,9 @@ struct StateRestore<C: Clock>: Sendable where C.Duration == Duration {
             try await read(upTo: claimed + 1, &history, reader)
             if before < epoch, history.position.epoch == epoch { break }
         }
+        var changes = StateHistory.Changes()
+        history.conclude(&changes)
+        try await note(changes, history)
         let journal = StateJournal(log: log, disk: disk, partition: partition, history: history)
         try await settle(journal)
         return journal
