@@ -160,7 +160,8 @@ let package = Package(
                 "Commands", "SQLiteLog", "KafkaLog", "EventLogTesting", "D360", "WhatsApp", "EventLog", yaml, logging,
                 lifecycle,
             ]),
-        tests("ProcessingTests", ["Processing", "ProcessorTesting", "Telemetry", "SQLiteLog", "EventLogTesting"]),
+        tests(
+            "ProcessingTests", ["Processing", "ProcessorTesting", "Telemetry", "SQLiteLog", "KafkaLog", "EventLogTesting"]),
         tests(
             "ServiceTests",
             [
