@@ -173,7 +173,8 @@ let package = Package(
                 "Commands", "Telemetry", "ServerTLS", "SQLiteLog", "KafkaLog", "EventLogTesting", "HTTPTesting", "D360",
                 "WhatsApp", "EventLog", yaml, logging, lifecycle,
             ]),
-        tests("ProcessingTests", ["Processing", "ProcessorTesting", "Telemetry", "SQLiteLog", "EventLogTesting"]),
+        tests(
+            "ProcessingTests", ["Processing", "ProcessorTesting", "Telemetry", "SQLiteLog", "KafkaLog", "EventLogTesting"]),
         tests(
             "ServiceTests",
             [

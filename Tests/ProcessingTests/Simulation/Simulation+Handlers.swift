@@ -36,7 +36,10 @@ extension Simulation {
             return finish(handler, owner, isCalm)
         }
         if let outcome = step(&handler, owner, isCalm) {
-            if case .failed = outcome { handler.failedKeys.insert(OrderKey(handler.work.record)) }
+            if case .failed = outcome {
+                handler.failedKeys.insert(OrderKey(handler.work.record))
+                noteFailure(of: handler.work)
+            }
             handler.result.outcomes.append(outcome)
             handler.index += 1
             handler.stage = .ready
