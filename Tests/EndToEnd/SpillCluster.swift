@@ -79,6 +79,6 @@ struct SpillCluster {
     private static func shell(_ command: String) async throws {
         let result = try await Subprocess.run(
             .path("/bin/sh"), arguments: ["-c", command], output: .discarded, error: .string(limit: 1 << 16))
-        if !result.terminationStatus.isSuccess { print("\(command): \(result.terminationStatus) \(result.standardError ?? "")") }
+        if !result.terminationStatus.isSuccess { print("\(command): \(result.terminationStatus) \(result.standardError)") }
     }
 }
