@@ -72,7 +72,7 @@ final class Simulation {
         pace = [1, 3, 6, 30][Int(seed % 4)]
         var configuration = SpillConfiguration()
         configuration.maxBytes = maxBytes
-        configuration.maxInFlightRecords = 200
+        configuration.maxInFlightRecords = 20
         self.configuration = configuration
         state = Self.fresh(configuration, low.map { $0..<$0 }, 0)
     }
@@ -219,7 +219,7 @@ final class Simulation {
     func answerOfStore() {
         if writing.isEmpty { return }
         let append = writing.removeFirst()
-        if isStoreBroken || (hardship == .any && Int.random(in: 0..<30, using: &random) == 0) {
+        if isStoreBroken || (hardship == .any && Int.random(in: 0..<10, using: &random) == 0) {
             state.appended(append, .failure(LogError(.storage, "simulated")))
         } else {
             state.appended(append, .success(commit(append)))
