@@ -16,7 +16,7 @@ import WhatsApp
 /// real thing; `MILLRACE_TEST_KAFKA=host:port,…` runs it on a Kafka, with a kill every 60 s.
 @Suite(.serialized) struct SenderKillTests {
     @Test func everyCommandIsSentOnceThoughAnswersGetLostAndTheSenderDies() async throws {
-        try await Self.run(on: nil, Topics(), Plan(seconds: 20, rate: 40, everyMilliseconds: 1_500))
+        try await Self.run(on: nil, Topics(), Plan(seconds: 20, rate: 40, everyMilliseconds: 1_500, unknownWait: 3_000))
     }
 
     @Test(.enabled(if: ProcessInfo.processInfo.environment["MILLRACE_TEST_KAFKA"] != nil))
@@ -25,7 +25,7 @@ import WhatsApp
         // Real brokers remember other runs.
         let topics = Topics(prefix: "sender-kill-\(UUID().uuidString.prefix(8))", partitions: 12)
         try await Self.run(
-            on: .kafka(bootstrap: bootstrap), topics, Plan(seconds: 300, rate: 100, everyMilliseconds: 60_000))
+            on: .kafka(bootstrap: bootstrap), topics, Plan(seconds: 300, rate: 100, everyMilliseconds: 60_000, unknownWait: 20_000))
     }
 
     struct Plan {
@@ -34,13 +34,16 @@ import WhatsApp
         var rate: Int
         /// Work between two kills: at least half of it, and up to one and a half.
         var everyMilliseconds: Int
+        /// `MILLRACE_SENDER_UNKNOWN_WAIT_MS`.
+        var unknownWait: Int
 
-        init(seconds: Int, rate: Int, everyMilliseconds: Int) {
+        init(seconds: Int, rate: Int, everyMilliseconds: Int, unknownWait: Int) {
             let environment = ProcessInfo.processInfo.environment
             func value(_ name: String, _ fallback: Int) -> Int { environment[name].flatMap { Int($0) } ?? fallback }
             self.seconds = value("MILLRACE_SENDER_KILL_SECONDS", seconds)
             self.rate = value("MILLRACE_SENDER_KILL_RATE", rate)
             self.everyMilliseconds = value("MILLRACE_SENDER_KILL_EVERY_MS", everyMilliseconds)
+            self.unknownWait = value("MILLRACE_SENDER_UNKNOWN_WAIT_MS", unknownWait)
         }
     }
 
@@ -48,7 +51,7 @@ import WhatsApp
         try await Pipeline.run(
             on: location, topics: topics, load: .init(customers: 1, messagesPerSecond: 0, messages: 0),
             stages: ["millrace-ingress", "outbound-sender"],
-            settings: ["MILLRACE_SENDER_UNKNOWN_WAIT_MS": "3000", "MILLRACE_SENDER_NUMBER_RATE": "1000"],
+            settings: ["MILLRACE_SENDER_UNKNOWN_WAIT_MS": "\(plan.unknownWait)", "MILLRACE_SENDER_NUMBER_RATE": "1000"],
             simulate: { simulation in
                 simulation.faults.cutAnswers = 0.01
                 simulation.statuses.readShare = 0

@@ -62,15 +62,42 @@ import WhatsApp
         #expect(sender.sent.count == 2 && scene.marked == 2, "also the second attempt is marked")
     }
 
-    @Test func statusesThatTheIngressStoredLongAgoAreNoSignOfLife() async throws {
+    /// Webhooks are ten minutes behind: what arrives is about messages accepted before.
+    @Test func lateStatusesOfEarlierMessagesProveNothing() async throws {
+        let (scene, sender) = scene([Self.lost, .accepted(try Sample.receipt())])
+        let command = try Sample.command(lifetime: .seconds(86_400))
+        _ = await scene.handle(command)
+        try await scene.flow(.seconds(600), late: .seconds(600))
+        #expect(await scene.handle(command, .unknown).failure?.isTransient == true)
+        #expect(sender.sent.count == 1)
+        try await scene.flow(.seconds(130), late: .seconds(600))
+        #expect(try await scene.results(command, .unknown).map(\.outcome) == [.accepted])
+        #expect(sender.sent.count == 2)
+    }
+
+    @Test func statusesOfMessagesThatOthersSentProveNothing() async throws {
         let (scene, sender) = scene([Self.lost])
         let command = try Sample.command(lifetime: .seconds(86_400))
         _ = await scene.handle(command)
-        for second in 0..<600 {
+        for _ in 0..<600 {
             scene.advance(.seconds(1))
-            try await scene.status(of: nil, recorded: Sample.now - .seconds(3_600) + .seconds(second))
+            try await scene.status(of: nil)
         }
         #expect(await scene.handle(command, .unknown).failure?.isTransient == true)
+        #expect(sender.sent.count == 1)
+    }
+
+    /// The limiter's turn and the mark take time, in which the status comes after all.
+    @Test func statusThatComesBetweenTheDecisionAndTheRequestIsHeeded() async throws {
+        let (scene, sender) = scene([Self.lost])
+        let command = try Sample.command()
+        _ = await scene.handle(command)
+        try await scene.flow(.seconds(130))
+        let record = try Sample.status("sent", of: command, message: "wamid.6", at: scene.now)
+        let context = scene.context(.unknown) { try await scene.archive.store(record) }
+        let outputs = try await scene.processor.handle(Sample.record(command), context)
+        let results = try Sample.results(outputs)
+        #expect(results.map(\.messageID) == ["wamid.6"] && results.map(\.resentAfterUnknown) == [0])
         #expect(sender.sent.count == 1)
     }
 

@@ -136,11 +136,17 @@ final class SenderScene: Sendable {
     /// Times that an effect was marked.
     var marked: Int { marks.withLock { $0 } }
 
-    func context(_ effect: EffectOutcome = .none) -> HandlerContext {
+    /// - Parameter meanwhile: what happens while the mark is on its way.
+    func context(
+        _ effect: EffectOutcome = .none, meanwhile: @escaping @Sendable () async throws -> Void = {}
+    ) -> HandlerContext {
         HandlerContext(
             attempt: 1, partition: 0, firstFailedAt: nil, now: now, state: state,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, effect: effect
-        ) { self.marks.withLock { $0 += 1 } }
+        ) {
+            self.marks.withLock { $0 += 1 }
+            try await meanwhile()
+        }
     }
 
     func handle(_ command: OutboundCommand, _ effect: EffectOutcome = .none) async -> Step {
@@ -175,11 +181,19 @@ final class SenderScene: Sendable {
         return try await processor.handleSide(record, context())
     }
 
-    /// Statuses of other messages of the number keep coming for so long, one a second.
-    func flow(_ duration: Duration) async throws {
-        for _ in 0..<(duration.milliseconds / 1_000) {
+    /// Other messages of the number are accepted for so long, one a second, and get their statuses.
+    ///
+    /// - Parameter late: so long after they were accepted.
+    func flow(_ duration: Duration, late: Duration = .zero) async throws {
+        for second in 0..<(duration.milliseconds / 1_000) {
             advance(.seconds(1))
-            try await status(of: nil)
+            var other = try Sample.command("other-\(second)-\(now.milliseconds)")
+            other.conversationKey = "700:15550009999"
+            let result = OutboundResult(
+                of: other, outcome: .accepted, messageID: "wamid.o", attempts: 1, firstAttemptAt: now - late,
+                finishedAt: now - late)
+            try await SentCommands(state).remember(result, of: other, fallback: nil)
+            try await status(of: other, message: "wamid.o")
         }
     }
 }
@@ -190,7 +204,7 @@ extension Sample {
         _ word: String, of command: OutboundCommand?, message: String = "wamid.s", code: Int? = nil, at time: Timestamp
     ) throws -> StoredRecord {
         let tag = command.flatMap(\.tag).map { #","biz_opaque_callback_data":"\#($0.encoded)""# } ?? ""
-        let user = command == nil ? "15550009999" : "15550001111"
+        let user = command.map { String($0.conversationKey.dropFirst(4)) } ?? "15550009999"
         let errors = code.map { #","errors":[{"code":\#($0)}]"# } ?? ""
         let body = """
             {"object":"whatsapp_business_account","entry":[{"id":"900","changes":[{"field":"messages","value":{

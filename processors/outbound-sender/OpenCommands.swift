@@ -9,7 +9,7 @@ final class OpenCommands: Sendable {
     /// Whether the API may have accepted an attempt that nobody knows the end of.
     enum Doubt: Sendable, Hashable {
         case none
-        /// Since when; by our clock, and by how long statuses of the number had been coming in (`StatusFlow`).
+        /// Since when, by our clock; and the time that statuses of the number had covered by then (`StatusFlow`).
         case open(since: Timestamp, flow: Duration)
         /// The policy was to send again: what becomes of the earlier attempts is not asked any more.
         case settled
@@ -19,8 +19,9 @@ final class OpenCommands: Sendable {
         /// Requests that went out from here.
         var attempts = 0
         var firstAttemptAt: Timestamp?
-        /// Of these, sent again after a doubt.
+        /// Of these, sent again after a doubt: once for each.
         var resends = 0
+        var mustCountResend = false
         var doubt = Doubt.none
         /// A request went out and has not ended.
         var isUnderWay = false
@@ -172,6 +173,7 @@ struct OpenCommand: Sendable {
     func begins(at now: Timestamp) {
         book.change(self) { state in
             state.attempts += 1
+            if state.mustCountResend { (state.resends, state.mustCountResend) = (state.resends + 1, false) }
             state.firstAttemptAt = state.firstAttemptAt ?? now
             state.isUnderWay = true
         }
@@ -196,7 +198,7 @@ struct OpenCommand: Sendable {
     func settle() {
         book.change(self) { state in
             state.doubt = .settled
-            state.resends += 1
+            state.mustCountResend = true
         }
     }
 

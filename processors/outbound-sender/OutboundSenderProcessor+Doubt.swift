@@ -8,12 +8,13 @@ import WhatsApp
 /// The answer was lost, or the owner died after it had marked the attempt. Nothing is sent again blindly: each status of
 /// the message carries the command's tag, so one that comes says "accepted" and gives the message id. Statuses are looked
 /// for in three places: the side input brings those that come from now on; the archive has those that a former owner
-/// consumed; and before anything is decided from silence, the archive is asked once more, up to the end of the log.
+/// consumed; and before anything is decided from silence, and again right before the request, the archive is asked up to
+/// the end of the log.
 ///
 /// | | with a tag (cloud) | without (on-premise) |
 /// |---|---|---|
 /// | a status comes | accepted | – |
-/// | none in `unknownWait`, while others of the number came | `resend`, unless the channel says otherwise | – |
+/// | none in `unknownWait`, while later messages of the number got theirs | `resend`, unless the channel says otherwise | – |
 /// | policy `dead-letter` | after that wait | at once: nothing will ever tell |
 /// | policy `resend` | after that wait | after that wait by the clock |
 /// | the command expires meanwhile | result `unknown` | result `unknown` |
@@ -28,18 +29,17 @@ extension OutboundSenderProcessor {
         guard case .open = state.doubt else { return nil }
         let channel = channels[handling.command.channel]
         let policy = channel?.unknown ?? .usual(of: handling.command.channel.hosting)
-        if handling.isTraceable, !state.isSearched {
+        if !state.isSearched {
             if let evidence = try await search(handling) { return evidence }
             handling.open.searched()
         }
         if let wait = patience(handling, state, policy) { throw wait }
-        if handling.isTraceable, let evidence = try await search(handling) { return evidence }
+        if let evidence = try await search(handling) { return evidence }
         guard policy == .resend, handling.command.expiresAt > handling.context.now else {
             throw HandlerFailure.permanent(
                 Self.unknownClass, "nobody knows whether it was accepted", disposition: .unknown)
         }
         handling.open.settle()
-        metrics.resent(handling.command.conversationKey)
         return nil
     }
 
@@ -59,8 +59,10 @@ extension OutboundSenderProcessor {
         else { return nil }
         var left = unknownWait - (handling.context.now - since)
         if handling.isTraceable {
-            let flowing = flow.reading(handling.number) - flowAtStart
-            left = max(left, unknownWait - flow.patience - flowing)
+            let reading = flow.reading(handling.number)
+            left = max(left, unknownWait - flow.patience - (reading.sum - flowAtStart))
+            // What was covered must lie behind the attempt.
+            left = max(left, unknownWait - flow.patience - ((reading.last ?? since) - since))
         }
         if left <= .zero { return nil }
         // A status wakes it earlier. While none of the number comes, somebody must look now and then.
@@ -70,7 +72,9 @@ extension OutboundSenderProcessor {
             effect: .unknown)
     }
 
-    private func search(_ handling: Handling) async throws -> Evidence? {
+    /// What the log knows up to its end.
+    func search(_ handling: Handling) async throws -> Evidence? {
+        guard handling.isTraceable else { return nil }
         do {
             return try await archive.evidence(
                 of: handling.command.id, in: handling.context.partition, since: handling.record.timestamp)

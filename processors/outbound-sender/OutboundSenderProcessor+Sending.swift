@@ -34,11 +34,16 @@ extension OutboundSenderProcessor {
         try await handling.context.beginEffect()
         // The log may have been away for long.
         guard command.expiresAt > handling.now else { throw Self.expired }
+        if handling.open.state.mustCountResend {
+            // Turn and mark took time. After this the request goes out at once.
+            if let evidence = try await search(handling) { throw LateEvidence(evidence: evidence) }
+            metrics.resent(command.conversationKey)
+        }
         handling.open.begins(at: handling.now)
         let outcome = await sender.send(command, to: channel.endpoint)
         permit.report(outcome.report)
         if case .unknown = outcome {
-            handling.open.lost(at: handling.now, flow: flow.reading(handling.number))
+            handling.open.lost(at: handling.now, flow: flow.reading(handling.number).sum)
         } else {
             handling.open.answered()
         }
@@ -55,6 +60,11 @@ extension OutboundSenderProcessor {
             throw failure(error, handling)
         }
     }
+}
+
+/// A status told while the command was on its way to be sent again.
+struct LateEvidence: Error {
+    let evidence: Evidence
 }
 
 extension OutboundCommand {

@@ -31,7 +31,7 @@ extension OutboundSenderProcessor {
     private func statusCame(
         _ record: StoredRecord, _ key: String, _ context: HandlerContext
     ) async throws -> SideAnswer {
-        if open.isAnybodyInDoubt { noteFlow(record, key, context.now) }
+        if open.isAnybodyInDoubt { try await noteFlow(record, key, context) }
         let isAwaited = open.isWaiting(key)
         guard isAwaited || record.mentionsFailure, let status = try? MessageStatus(record), let tag = status.tag else {
             return SideAnswer()
@@ -47,9 +47,12 @@ extension OutboundSenderProcessor {
         return status.meansWindowClosed ? try await fallBack(status, tag, context) : SideAnswer()
     }
 
-    private func noteFlow(_ record: StoredRecord, _ key: String, _ now: Timestamp) {
-        let recorded = record.headers.string("ce_recordedtime").flatMap(RFC3339.parse) ?? record.timestamp
-        flow.note(ConversationKey.business(of: key), recorded: recorded, now: now)
+    /// A message that we know has got a status: whoever waits for one that was sent earlier should have it by now.
+    private func noteFlow(_ record: StoredRecord, _ key: String, _ context: HandlerContext) async throws {
+        guard let id = (try? MessageStatus(record))?.tag?.commandID,
+            let accepted = try await SentCommands(context.state).acceptedAt(id)
+        else { return }
+        flow.note(ConversationKey.business(of: key), accepted: accepted)
     }
 
     /// The message was accepted, and refused later. Its fallback, if it brings one, becomes a command.

@@ -95,7 +95,7 @@ struct OutboundSenderProcessor: Processor {
             command: command, record: record, number: number, context: context,
             open: open.open(
                 command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
-                now: context.now, flow: flow.reading(number)))
+                now: context.now, flow: flow.reading(number).sum))
         if context.effect == .unknown, let evidence = try await clearDoubt(handling) {
             return try await conclude(handling, evidence)
         }
@@ -115,7 +115,10 @@ struct OutboundSenderProcessor: Processor {
         if command.purpose == .marketing, try await ConsentBook(context.state).isStopped(command.conversationKey) {
             return [end(handling, suppressed(handling))]
         }
-        let (sentAs, outcome) = try await send(handling, channel)
+        let (sentAs, outcome): (OutboundCommand, SendOutcome)
+        do { (sentAs, outcome) = try await send(handling, channel) } catch let late as LateEvidence {
+            return try await conclude(handling, late.evidence)
+        }
         if case .rejected(let error) = outcome, let change = ConsentChange(error, of: command, at: context.now) {
             let news = try await tell(change, command.conversationKey, handling.record, context)
             return [end(handling, suppressed(handling, error))] + news

@@ -42,6 +42,12 @@ struct SentCommands {
         try await state.set(key(command.id), to: value, expires: command.expiresAt + Self.grace)
     }
 
+    /// When the command was accepted; nil for one that is not remembered here.
+    func acceptedAt(_ id: String) async throws -> Timestamp? {
+        guard let value = try await state.value(key(id)) else { return nil }
+        return (try? JSON(parsing: value))?["result"]?["finished_at"]?.integer.map { Timestamp(milliseconds: $0) }
+    }
+
     /// Where the command lies whose fallback has not gone out.
     func fallback(of id: String, in partition: Int32) async throws -> RecordPosition? {
         guard let value = try await state.value(key(id)), let place = (try? JSON(parsing: value))?["fallback_at"],

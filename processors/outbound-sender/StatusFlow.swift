@@ -1,13 +1,16 @@
 import EventLog
 import Synchronization
 
-/// How long statuses of each number have been coming in: the time in which the status of a message would have come, too.
+/// How far the statuses of each number have come: up to which moment messages were accepted that have got theirs.
 ///
-/// The gap between two statuses counts, but no more than `patience` of it: while webhooks are away, or the number is
-/// silent, next to nothing counts. A status that the ingress had stored longer than `patience` ago says nothing about now.
+/// That is what makes silence about one message mean something. Statuses that are late, because webhooks are away, a
+/// broker stands still or the machine is overloaded, are those of messages accepted long ago, and count for then. The
+/// gap between two messages counts, but no more than `patience` of it: a number that is silent proves nothing.
 final class StatusFlow: Sendable {
-    private struct Number {
-        var last: Timestamp
+    struct Reading: Sendable, Hashable {
+        /// The latest message that got a status was accepted then, by our own clock.
+        var last: Timestamp?
+        /// Time that was covered.
         var sum = Duration.zero
     }
 
@@ -15,24 +18,23 @@ final class StatusFlow: Sendable {
     private static let maxNumbers = 20_000
 
     let patience: Duration
-    private let numbers = Mutex<[String: Number]>([:])
+    private let numbers = Mutex<[String: Reading]>([:])
 
     init(patience: Duration) { self.patience = patience }
 
-    /// - Parameter recorded: when the ingress stored the status.
-    func note(_ number: String, recorded: Timestamp, now: Timestamp) {
-        if now - recorded > patience { return }
+    /// A message of the number, accepted then, has got a status.
+    func note(_ number: String, accepted: Timestamp) {
         numbers.withLock { numbers in
-            guard var known = numbers[number] else {
-                if numbers.count < Self.maxNumbers { numbers[number] = Number(last: recorded) }
+            guard var known = numbers[number], let last = known.last else {
+                if numbers.count < Self.maxNumbers { numbers[number] = Reading(last: accepted) }
                 return
             }
-            guard recorded > known.last else { return }
-            known.sum += min(recorded - known.last, patience)
-            known.last = recorded
+            guard accepted > last else { return }
+            known.sum += min(accepted - last, patience)
+            known.last = accepted
             numbers[number] = known
         }
     }
 
-    func reading(_ number: String) -> Duration { numbers.withLock { $0[number]?.sum ?? .zero } }
+    func reading(_ number: String) -> Reading { numbers.withLock { $0[number] ?? Reading() } }
 }
