@@ -22,15 +22,17 @@ final class CommandLoad: Sendable {
     /// Until cancelled.
     func feed() async throws {
         let start = ContinuousClock.now
+        let first = written
         while !Task.isCancelled {
-            let due = Int(Double((ContinuousClock.now - start).milliseconds) / 1_000 * Double(rate))
-            let next = written
-            if due > next {
-                try await pipeline.log.produce(try (next..<due).map(record))
-                count.withLock { $0 = due }
-            }
+            let due = first + Int(Double((ContinuousClock.now - start).milliseconds) / 1_000 * Double(rate))
+            if due > written { try await write(upTo: due) }
             try? await Task.sleep(for: .milliseconds(50))
         }
+    }
+
+    func write(upTo end: Int) async throws {
+        try await pipeline.log.produce(try (written..<end).map(record))
+        count.withLock { $0 = end }
     }
 
     private func record(_ number: Int) throws -> Record {

@@ -18,9 +18,11 @@ import WhatsApp
         ) { pipeline in
             let commands = CommandLoad(pipeline, rate: 20)
             let ends = try await CommandEnds(pipeline)
-            let feeding = Task { try await commands.feed() }
+            // One alone: others would be under way before the first refusal holds the number.
+            try await commands.write(upTo: 1)
             try await eventually("the old key is refused") { pipeline.simulator.report().sends.refused["401"] != nil }
-            try await Task.sleep(for: .seconds(3))
+            let feeding = Task { try await commands.feed() }
+            try await eventually("many commands wait") { commands.written > 60 }
             feeding.cancel()
             _ = await feeding.result
             let refused = pipeline.simulator.report().sends.refused["401"] ?? 0
