@@ -1,38 +1,39 @@
 import Foundation
 import Synchronization
 
-/// This process's resident size, looked at as records pass.
+/// This process's resident size, looked at as records pass: the peak of their first half beside that of the second. Buffers
+/// fill and empty as writer and reader overtake each other; what leaks only grows.
 final class ProcessMemory: Sendable {
     private struct Book {
         var next: Int64 = 0
-        var warm: Double?
-        var peak = 0.0
+        var peaks = (first: 0.0, second: 0.0)
     }
 
-    /// So many records are needed to warm up.
-    private let warm: Int64
+    private let records: Int64
     private let book = Mutex(Book())
 
-    init(warm: Int64) { self.warm = warm }
+    init(records: Int) { self.records = Int64(records) }
 
     static var program: String { URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().path }
 
-    /// Looks ten times as often as it takes to warm up.
-    func look(_ records: Int64) {
+    /// Looks a hundred times in all.
+    func look(_ passed: Int64) {
         book.withLock { book in
-            if records < book.next { return }
-            book.next = records + warm / 10
+            if passed < book.next { return }
+            book.next = passed + records / 100
             let size = Self.residentMiB
-            if records < warm { return }
-            if book.warm == nil { book.warm = size }
-            book.peak = max(book.peak, size)
+            if passed < records / 2 {
+                book.peaks.first = max(book.peaks.first, size)
+            } else {
+                book.peaks.second = max(book.peaks.second, size)
+            }
         }
     }
 
-    /// From warm to the peak after it, in MiB; nil when the run was too short.
-    var growth: Double? { book.withLock { book in book.warm.map { book.peak - $0 } } }
+    /// Of the peak, from the first half to the second, in MiB.
+    var growth: Double { book.withLock { $0.peaks.second - $0.peaks.first } }
     var summary: String {
-        book.withLock { String(format: "%.0f MiB when warm, %.0f MiB at most after that", $0.warm ?? .nan, $0.peak) }
+        book.withLock { String(format: "at most %.0f MiB in the first half, %.0f MiB in the second", $0.peaks.first, $0.peaks.second) }
     }
 
     private static var residentMiB: Double {

@@ -160,7 +160,7 @@ struct ProcessingBench: AsyncParsableCommand {
             "--records", "\(count)",
         ])
         defer { filler.stop() }
-        let memory = ProcessMemory(warm: Int64(count / 10))
+        let memory = ProcessMemory(records: count)
         let run = ProcessorRun(log: log, backlog: backlog)
         let time = try await run.time(of: doNothing(run, .ordered), over: count) { memory.look($0) }
         await log.close()
