@@ -14,7 +14,10 @@ import WhatsApp
     private func commands() throws -> [String] {
         let readme = try String(contentsOfFile: "\(ScratchPackage.original)/README.md", encoding: .utf8)
         let section = try #require(readme.components(separatedBy: "\n## ").first { $0.hasPrefix("Write your own processor\n") })
-        return section.components(separatedBy: "```sh\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+        // Without the last line's end: what follows a command belongs to its line.
+        return section.components(separatedBy: "```sh\n").dropFirst().map { block in
+            block.components(separatedBy: "\n```")[0]
+        }
     }
 
     /// Where `millrace` is: beside the test bundle.
@@ -23,7 +26,7 @@ import WhatsApp
         return URL(fileURLWithPath: bundle).deletingLastPathComponent().path
     }
 
-    @Test func theSectionWorksAsWritten() async throws {
+    @Test(.timeLimit(.minutes(15))) func theSectionWorksAsWritten() async throws {
         let commands = try commands()
         try #require(commands.count == 2)
         try await ScratchPackage.with { package in
