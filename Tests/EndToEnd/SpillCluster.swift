@@ -12,16 +12,16 @@ import WhatsApp
 /// | environment | what |
 /// |---|---|
 /// | `MILLRACE_TEST_KAFKA` | `host:port,…` of the cluster; it gets topics of its own for each run |
-/// | `MILLRACE_KAFKA_STOP` | shell command that kills all brokers, e.g. with SIGKILL |
-/// | `MILLRACE_KAFKA_START` | shell command that starts them again; may return before they answer |
-/// | `MILLRACE_KAFKA_STOP_ONE` | shell command that kills one of them; optional |
+/// | `MILLRACE_TEST_KAFKA_STOP` | shell command that kills all brokers, e.g. with SIGKILL |
+/// | `MILLRACE_TEST_KAFKA_START` | shell command that starts them again; may return before they answer |
+/// | `MILLRACE_TEST_KAFKA_STOP_ONE` | shell command that kills one of them; optional |
 ///
 /// The first three are needed together.
 struct SpillCluster {
     private static let environment = ProcessInfo.processInfo.environment
     private static let given: (bootstrap: String, stop: String, start: String)? = {
-        guard let bootstrap = environment["MILLRACE_TEST_KAFKA"], let stop = environment["MILLRACE_KAFKA_STOP"],
-            let start = environment["MILLRACE_KAFKA_START"]
+        guard let bootstrap = environment["MILLRACE_TEST_KAFKA"], let stop = environment["MILLRACE_TEST_KAFKA_STOP"],
+            let start = environment["MILLRACE_TEST_KAFKA_START"]
         else { return nil }
         return (bootstrap, stop, start)
     }()
@@ -62,7 +62,7 @@ struct SpillCluster {
 
     /// Kills one broker, where there are several and the command is given.
     func stopOne() async throws {
-        if mock == nil, let command = Self.environment["MILLRACE_KAFKA_STOP_ONE"] { try await Self.shell(command) }
+        if mock == nil, let command = Self.environment["MILLRACE_TEST_KAFKA_STOP_ONE"] { try await Self.shell(command) }
     }
 
     func start() async throws {

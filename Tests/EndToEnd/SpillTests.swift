@@ -9,8 +9,8 @@ import Testing
 /// within a second, too. With the variables of `SpillCluster` it is a real cluster whose brokers are killed, first one,
 /// then all:
 ///
-///     MILLRACE_TEST_KAFKA=b1:9092,b2:9092,b3:9092 MILLRACE_KAFKA_STOP_ONE='…' MILLRACE_KAFKA_STOP='…' \
-///     MILLRACE_KAFKA_START='…' MILLRACE_SPILL_RATE=500 MILLRACE_SPILL_SECONDS=60 MILLRACE_BIN=.build/release \
+///     MILLRACE_TEST_KAFKA=b1:9092,b2:9092,b3:9092 MILLRACE_TEST_KAFKA_STOP_ONE='…' MILLRACE_TEST_KAFKA_STOP='…' \
+///     MILLRACE_TEST_KAFKA_START='…' MILLRACE_SPILL_RATE=500 MILLRACE_SPILL_SECONDS=60 MILLRACE_BIN=.build/release \
 ///     swift test --filter EndToEnd.SpillTests
 @Suite(.serialized) struct SpillTests {
     static let environment = ProcessInfo.processInfo.environment
