@@ -13,12 +13,13 @@ import Testing
         let servers = [try await LocalServer { _ in .hold }, try await LocalServer { _ in .hold }]
         let transport = HTTPTransport(HTTPTransportConfiguration(maxConnectionsPerHost: 4, maxConnections: 3))
         let requests = servers.map { post($0.url) }
-        // One server after the other answers what it has, so that connections have to change hosts.
+        // One server after the other answers what it has, so that connections have to change hosts. Requests under way are
+        // counted, each on a connection of its own: a server hears of a closed connection later than its client.
         let most = Task {
             var most = 0
             while !Task.isCancelled {
                 for server in servers {
-                    most = max(most, servers.reduce(0) { $0 + $1.openConnections })
+                    most = max(most, servers.reduce(0) { $0 + $1.held })
                     server.release()
                     try? await Task.sleep(for: .milliseconds(5))
                 }
