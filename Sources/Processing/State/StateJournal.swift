@@ -88,6 +88,9 @@ actor StateJournal {
                     partition, from: history.position.next, maxRecords: Self.extras, waitingUpTo: .seconds(5))
                 if records.isEmpty { throw LogError(.unavailable, "records of \(partition) cannot be read back") }
                 for record in records where record.offset <= last { history.take(record, &found) }
+                // Compaction may have taken ours already, where a successor wrote the same keys: what is beyond is for the
+                // next reading.
+                if records.last.map({ $0.offset >= last }) == true { history.skip(to: last + 1) }
             }
             await reader.close()
         } catch {
