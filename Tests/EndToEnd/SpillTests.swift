@@ -102,7 +102,7 @@ import Testing
             let status = try await scene.millrace("status", "--lanes")
             #expect(status.code == 0)
             #expect(status.output.contains("in use    yes"))
-            #expect(status.output.contains("whatsapp.messages.v1["))
+            #expect(status.output.contains("\(scene.cluster.topics.messages)["))
             let refused = try await scene.millrace("drain")
             #expect(refused.code == 1 && refused.output.contains("belongs to another process"))
             await scene.fleet.stop()
