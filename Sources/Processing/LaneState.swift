@@ -151,6 +151,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             if let first = rest.first, let outage = result.outage {
                 leaveMark(of: first, outage.effect)
                 fail(.processor, outage, by: .run(run.id), now)
+                // A full state gets room by a flush: what expired meanwhile goes with it.
+                isDirty = isDirty || rules.keepsState
             }
             queues.prepend(rest)
             overlay.merge(result.writes)
