@@ -266,6 +266,28 @@ import Testing
         }
     }
 
+    /// A seal that says so too early would let compaction decide about the keys that are still to come.
+    @Test func anOwnerHasSettledWhenTheLastDoubtedKeyIsWrittenAgain() async throws {
+        try await World.with { world in
+            var former = counter
+            former.state = .local
+            let keys = Set((0..<1_200).map { "k\($0)" })
+            try await world.write(keys.map { ($0, "") })
+            let first = world.start(former, machine(1, in: world))
+            try await world.waitUntilDone()
+            try await first.stop()
+            let second = world.start(counter, machine(1, in: world))
+            for n in 0..<4 {
+                try await world.write([("k0", "\(n)")])
+                try await world.waitUntilDone()
+            }
+            try await second.stop()
+            let records = try await world.read(World.state)
+            let settled = try #require(records.firstIndex { $0.headers["state.settled"] != nil })
+            #expect(Set(records[..<settled].map(\.keyText)).isSuperset(of: keys))
+        }
+    }
+
     /// Entries expire on the topic too.
     @Test func whatExpiresIsRemovedFromTheTopic() async throws {
         try await World.with { world in
