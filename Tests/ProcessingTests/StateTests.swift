@@ -68,6 +68,25 @@ import class Foundation.FileManager
         }
     }
 
+    /// Whoever takes over in the middle of it would write the outputs a second time.
+    @Test func theGroupKnowsNoLessWhileStateIsRebuilt() async throws {
+        try await World.with { world in
+            try await world.write((0..<1_200).map { ("k\($0 % 100)", "\($0)") })
+            let first = world.start(counter(.rebuiltFromInputs))
+            try await world.waitUntilDone()
+            try await first.stop()
+            try forget(world)
+            let commits = Commits()
+            let second = world.start(counter(.rebuiltFromInputs), observer: commits) { $0.maxBatchRecords = 100 }
+            try await world.write([("k0", "new")])
+            try await world.waitUntilDone()
+            try await second.stop()
+            let told = commits.offsets
+            #expect(told.last == 1_201)
+            #expect(told.allSatisfy { $0 >= 1_200 })
+        }
+    }
+
     @Test func lostLocalStateIsNotRebuiltByHandlingAgain() async throws {
         try await World.with { world in
             try await world.write((0..<5).map { ("k", "\($0)") })
@@ -156,4 +175,18 @@ import class Foundation.FileManager
             #expect(try await world.read(World.letters).count == 1)
         }
     }
+}
+
+/// How far the group's progress went, commit by commit.
+private final class Commits: ProcessorObserver {
+    private let told = Mutex<[Offset]>([])
+    var offsets: [Offset] { told.withLock { $0 } }
+    func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {
+        told.withLock { $0.append(offset) }
+    }
+    func received(_ records: Int, from partition: TopicPartition) {}
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {}
+    func produced(_ records: Int) {}
+    func stuck(_ partition: TopicPartition) {}
+    func released(_ partition: TopicPartition) {}
 }
