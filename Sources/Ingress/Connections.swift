@@ -18,7 +18,12 @@ final class Connections {
     var traces = Traceparents()
     let workspace = WebhookWorkspace()
 
-    init(_ producer: any Producer) { outbox = Outbox(producer) }
+    private let clock: @Sendable () -> NIODeadline
+
+    init(_ producer: any Producer, clock: @escaping @Sendable () -> NIODeadline) {
+        outbox = Outbox(producer)
+        self.clock = clock
+    }
 
     func add(_ handler: WebhookHandler) -> ID {
         lastID += 1
@@ -40,7 +45,7 @@ final class Connections {
     /// Ends what is past its deadline, again and again.
     func sweep(every interval: TimeAmount, on loop: any EventLoop) {
         loop.assumeIsolated().scheduleTask(in: interval) {
-            let now = NIODeadline.now()
+            let now = self.clock()
             // A copy: what expires may leave `handlers`.
             for handler in Array(self.handlers.values) where handler.deadline < now { handler.expire() }
             self.sweep(every: interval, on: loop)

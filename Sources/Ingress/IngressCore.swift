@@ -16,12 +16,15 @@ final class IngressCore: Sendable {
     let metrics: IngressMetrics
     let producerHealth: ProducerHealth
     let now: @Sendable () -> Timestamp
+    /// What deadlines and durations are measured with.
+    let clock: @Sendable () -> NIODeadline
     private let logger: Logger
     private let failures = Mutex(Failures())
 
     init(
         _ configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
-        metrics factory: any MetricsFactory, now: @escaping @Sendable () -> Timestamp
+        metrics factory: any MetricsFactory, now: @escaping @Sendable () -> Timestamp,
+        clock: @escaping @Sendable () -> NIODeadline
     ) {
         self.configuration = configuration
         self.producer = producer
@@ -29,6 +32,7 @@ final class IngressCore: Sendable {
         times = Times(configuration)
         self.logger = logger
         self.now = now
+        self.clock = clock
         currentRouter = Mutex(Router(configuration.channels, topics, maxNesting: configuration.maxNesting))
         budget = InFlightBudget(limit: configuration.maxInFlightBytes)
         metrics = IngressMetrics(budget: budget, factory: factory)
@@ -60,7 +64,7 @@ final class IngressCore: Sendable {
     /// A delivery that was refused because of the log. Reported at most every ten seconds, with their number: a log
     /// that is down must not fill the disk with words about it.
     func logFailed(_ answer: Answer, _ code: LogError.Code?) {
-        let now = NIODeadline.now()
+        let now = clock()
         let report: Int? = failures.withLock { failures in
             failures.count += 1
             guard failures.nextReport <= now else { return nil }

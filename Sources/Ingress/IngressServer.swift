@@ -31,9 +31,20 @@ public final class IngressServer: Service {
     /// - Parameters:
     ///   - metrics: where `IngressMetric` is counted.
     ///   - now: the time that is written into records as their arrival.
-    public init(
+    public convenience init(
         configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
         metrics: any MetricsFactory = MetricsSystem.factory, now: @escaping @Sendable () -> Timestamp
+    ) throws(IngressConfigurationError) {
+        try self.init(
+            configuration: configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now,
+            clock: { .now() })
+    }
+
+    /// With another clock for deadlines, which tests move.
+    init(
+        configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
+        metrics: any MetricsFactory, now: @escaping @Sendable () -> Timestamp,
+        clock: @escaping @Sendable () -> NIODeadline
     ) throws(IngressConfigurationError) {
         try configuration.validate()
         do throws(TLSFilesError) {
@@ -42,14 +53,15 @@ public final class IngressServer: Service {
             throw IngressConfigurationError(error.description)
         }
         core = IngressCore(
-            configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now)
+            configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now,
+            clock: clock)
         self.logger = logger
     }
 
     /// Whether a webhook would be taken now: the server listens, and the log confirms what it is given.
     public var readiness: Readiness {
         guard isServing.load(ordering: .relaxed) else { return .notReady("not listening") }
-        return core.producerHealth.readiness(at: .now())
+        return core.producerHealth.readiness(at: core.clock())
     }
 
     /// The port listened on. Waits until `run` has bound it; throws what kept `run` from doing so.
@@ -121,8 +133,9 @@ public final class IngressServer: Service {
     private func makeLane(on loop: any EventLoop) async throws -> Lane {
         let interval = core.times.sweepInterval
         let producer = core.producer
+        let clock = core.clock
         return try await loop.submit {
-            let connections = Connections(producer)
+            let connections = Connections(producer, clock: clock)
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),

@@ -27,12 +27,13 @@ public struct Loaded<Value: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - name: for the log lines.
+    ///   - clock: measures `interval`.
     ///   - use: on a thread of its own, so it may block. When it throws, it must have changed nothing.
     public func reloading(
-        _ name: String, every interval: Duration = .seconds(2), logger: Logger,
-        use: @escaping @Sendable (Value) throws -> Void
+        _ name: String, every interval: Duration = .seconds(2), clock: any Clock<Duration> = ContinuousClock(),
+        logger: Logger, use: @escaping @Sendable (Value) throws -> Void
     ) -> Reloading<Value> {
-        Reloading(name, ReloadState(files: files, load: load, use: use), every: interval, logger)
+        Reloading(name, ReloadState(files: files, load: load, use: use), every: interval, clock, logger)
     }
 }
 
@@ -42,13 +43,18 @@ public struct Reloading<Value: Sendable>: Service {
     private let name: String
     private let poll: @Sendable () -> ReloadState<Value>.Outcome
     private let interval: Duration
+    private let clock: any Clock<Duration>
     private let logger: Logger
     /// Reading files blocks, which Swift's own threads must not.
     private let queue: DispatchQueue
 
-    init(_ name: String, _ state: ReloadState<Value>, every interval: Duration, _ logger: Logger) {
+    init(
+        _ name: String, _ state: ReloadState<Value>, every interval: Duration, _ clock: any Clock<Duration>,
+        _ logger: Logger
+    ) {
         self.name = name
         self.interval = interval
+        self.clock = clock
         self.logger = logger
         queue = DispatchQueue(label: "millrace.reload.\(name)")
         let state = MutexBox(state)
@@ -59,7 +65,7 @@ public struct Reloading<Value: Sendable>: Service {
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
             while true {
-                try await Task.sleep(for: interval)
+                try await clock.sleep(for: interval)
                 report(await withCheckedContinuation { done in queue.async { done.resume(returning: poll()) } })
             }
         }

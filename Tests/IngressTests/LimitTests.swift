@@ -1,4 +1,5 @@
 import EventLog
+import NIOCore
 import Testing
 
 @testable import Ingress
@@ -105,28 +106,45 @@ import Testing
         }
     }
 
+    /// What was sent before is read when a later request on another connection is answered: there is one event loop.
+    private func readEverything(_ ingress: TestIngress) async throws {
+        try await ingress.expect(200, to: post(message("wamid.0")))
+    }
+
     @Test func aHeadThatDoesNotEndIsTimedOut() async throws {
-        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(1_500) }) { ingress in
+        let clock = DeadlineClock()
+        try await withIngress(
+            TestProducer(), clock: clock, configure: { ($0.headerTimeout, $0.eventLoopCount) = (.seconds(10), 1) }
+        ) { ingress in
             let client = try await ingress.connect()
             try await client.send("POST /webhooks/shop HTTP/1.1\r\nHos")
             // One that says nothing at all is not worth an answer.
             let silent = try await ingress.connect()
+            try await readEverything(ingress)
+            clock.advance(by: .seconds(10) + .nanoseconds(1))
             let response = try await client.response()
             #expect(response.status == 408)
             #expect(response.headers["connection"] == "close")
-            try await client.waitForEnd()
             try await silent.waitForEnd()
             #expect(!silent.hasBytes)
+            clock.advance(by: .seconds(10))
+            try await client.waitForEnd()
         }
     }
 
     @Test func aSecondHeadThatDoesNotEndIsTimedOutToo() async throws {
-        try await withIngress(TestProducer(), configure: { $0.headerTimeout = .milliseconds(1_500) }) { ingress in
+        let clock = DeadlineClock()
+        try await withIngress(
+            TestProducer(), clock: clock, configure: { ($0.headerTimeout, $0.eventLoopCount) = (.seconds(10), 1) }
+        ) { ingress in
             let client = try await ingress.connect()
             try await client.send(post(message("wamid.1")))
             #expect(try await client.response().status == 200)
             try await client.send("POST /webhooks/shop HTTP/1.1\r\nHos")
+            try await readEverything(ingress)
+            clock.advance(by: .seconds(10) + .nanoseconds(1))
             #expect(try await client.response().status == 408)
+            clock.advance(by: .seconds(10))
             try await client.waitForEnd()
         }
     }

@@ -2,6 +2,7 @@ import EventLog
 import EventLogTesting
 import Logging
 import Metrics
+import NIOCore
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -12,11 +13,12 @@ import WhatsApp
 /// Runs a server on a free port of this machine while `body` runs, then stops it gracefully.
 func withIngress(
     _ producer: any Producer, topics: Topics = Topics(), logs: RecordedLog = RecordedLog(),
-    metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+    metrics: any MetricsFactory = NOOPMetricsHandler.instance, clock: DeadlineClock? = nil,
     configure: (inout IngressConfiguration) -> Void = { _ in },
     _ body: (TestIngress) async throws -> Void
 ) async throws {
-    let server = try TestIngress.makeServer(producer, topics: topics, logs: logs, metrics: metrics, configure: configure)
+    let server = try TestIngress.makeServer(
+        producer, topics: topics, logs: logs, metrics: metrics, clock: clock, configure: configure)
     let services = ServiceGroup(
         configuration: ServiceGroupConfiguration(services: [server], logger: Logger(label: "test") { _ in logs }))
     let running = Task { try await services.run() }
@@ -38,7 +40,7 @@ struct TestIngress {
 
     static func makeServer(
         _ producer: any Producer, topics: Topics = Topics(), logs: RecordedLog = RecordedLog(),
-        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance, clock: DeadlineClock? = nil,
         configure: (inout IngressConfiguration) -> Void = { _ in }
     ) throws -> IngressServer {
         var configuration = IngressConfiguration(
@@ -60,7 +62,8 @@ struct TestIngress {
         configure(&configuration)
         return try IngressServer(
             configuration: configuration, producer: producer, topics: topics,
-            logger: Logger(label: "ingress") { _ in logs }, metrics: metrics, now: { Timestamp(seconds: 1_800_000_000) })
+            logger: Logger(label: "ingress") { _ in logs }, metrics: metrics, now: { Timestamp(seconds: 1_800_000_000) },
+            clock: { clock?.now ?? .now() })
     }
 
     static let shopLogin = WebhookAuthentication.basic(user: "testuser", password: "testpass")
@@ -89,6 +92,15 @@ struct TestIngress {
     func answer(to request: String, toHead: Bool = false) async throws -> TestClient.Response {
         try await answer(to: Array(request.utf8), toHead: toHead)
     }
+}
+
+/// What a server's deadlines are measured with, standing still until a test moves it.
+final class DeadlineClock: Sendable {
+    private let nanoseconds = Atomic<UInt64>(1_000_000_000)
+
+    var now: NIODeadline { .uptimeNanoseconds(nanoseconds.load(ordering: .relaxed)) }
+
+    func advance(by time: TimeAmount) { nanoseconds.add(UInt64(time.nanoseconds), ordering: .relaxed) }
 }
 
 /// The bytes of a POST with its length.

@@ -1,0 +1,140 @@
+import EventLog
+import NIOCore
+
+extension WebhookHandler {
+    func begin(_ head: RequestHead) {
+        headIsPartial = false
+        began = now
+        persistence = connections.isDraining ? .close : head.persistence
+        if head.method == .get, head.framing != .invalid, !isSurplus, let challenge = core.router.challenge(head) {
+            return answer(challenge, head)
+        }
+        switch isSurplus ? .failure(.tooManyConnections) : Delivery.admit(head, core) {
+        case .success(let admitted):
+            delivery = admitted
+            state = .receiving
+            deadline = now + core.times.body
+            if head.expectation == .continueResponse { write(Answer.continueResponse) }
+        case .failure(let answer): refuse(answer, head)
+        }
+    }
+
+    /// To Meta's handshake.
+    private func answer(_ challenge: Result<String, Answer>, _ head: RequestHead) {
+        switch challenge {
+        case .success(let text): skipBody(of: head) { write(Answer.challenge(text, persistence)) }
+        case .failure(let answer): refuse(answer, head)
+        }
+    }
+
+    private func refuse(_ answer: Answer, _ head: RequestHead) {
+        if answer.endsConnection { persistence = .close }
+        skipBody(of: head) { answered(answer, withBody: head.method != .head) }
+    }
+
+    /// Answers at once and drops the body.
+    private func skipBody(of head: RequestHead, answering: () -> Void) {
+        let rest = if case .length(let length) = head.framing { length } else { 0 }
+        // Who waits for 100 may or may not send the body after a refusal, so the next request could not be found.
+        if head.expectation != .none || head.framing == .unsupported || rest > Self.maxDiscardedBytes {
+            persistence = .close
+        }
+        answering()
+        if persistence == .close { return linger() }
+        state = .discarding
+        droppedBytes = 0
+        deadline = now + core.times.body
+    }
+
+    /// Splits the body and gives the records to the log.
+    func store() {
+        guard var delivery = self.delivery.take() else { preconditionFailure("receiving without a delivery") }
+        let refusal = delivery.open(core)
+        core.budget.release(delivery.reserved)
+        if let refusal { return finish(refusal) }
+        let records: [Record]
+        let bytes: Int
+        do {
+            (records, bytes, stored) = try delivery.split(core, &connections.traces, connections.workspace)
+        } catch {
+            return finish(.invalidJSON)
+        }
+        guard core.budget.reserve(bytes) else { return finish(.overloaded) }
+        state = .storing
+        deadline = now + core.times.ack
+        requestNumber &+= 1
+        core.metrics.storing(1)
+        core.producerHealth.sent(at: now)
+        guard let loop = context?.eventLoop else { preconditionFailure("a request without a channel") }
+        connections.outbox.send(records, on: loop) { [core, acknowledgements, id, requestNumber, now] result in
+            let time = core.clock()
+            core.budget.release(bytes)
+            let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
+            core.logAnswered(failure, sentAt: now, at: time)
+            acknowledgements.deliver(
+                Acknowledgement(connection: id, request: requestNumber, failure: failure, time: time))
+        }
+    }
+
+    /// The log's word on request number `acknowledgement.request`; too late when its sender was answered 503 already.
+    func acknowledge(_ acknowledgement: Acknowledgement) {
+        guard state == .storing, acknowledgement.request == requestNumber else { return }
+        now = acknowledgement.time
+        if let failure = acknowledgement.failure {
+            let answer = Answer(failure)
+            core.logFailed(answer, failure)
+            finish(answer)
+        } else {
+            core.metrics.received(stored)
+            finish(.stored)
+        }
+        resume()
+    }
+
+    // MARK: Answering
+
+    /// Answers a request that has been read to its end.
+    func finish(_ answer: Answer) {
+        if state == .storing { core.metrics.storing(-1) }
+        answered(answer, withBody: true)
+        if persistence == .close { linger() } else { becomeIdle() }
+    }
+
+    /// Answers in the middle of a request, the last one of this connection.
+    func end(with answer: Answer) {
+        dropDelivery()
+        persistence = .close
+        answered(answer, withBody: true)
+        linger()
+    }
+
+    private func answered(_ answer: Answer, withBody: Bool) {
+        core.metrics.answered(answer, after: now - (began ?? now))
+        began = nil
+        write(answer.bytes(persistence, withBody: withBody))
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    func becomeIdle() {
+        state = .idle
+        deadline = now + core.times.idle
+        if input.isEmpty, connections.isDraining || inputIsClosed { linger() }
+    }
+
+    func linger() {
+        state = .lingering
+        deadline = now + core.times.linger
+        droppedBytes = 0
+        input.drop()
+        // Closes our side once everything written is sent.
+        context?.close(mode: .output, promise: nil)
+        if inputIsClosed { abort() }
+    }
+
+    func dropDelivery() {
+        if let delivery = self.delivery.take() { core.budget.release(delivery.reserved) }
+    }
+}
