@@ -140,11 +140,10 @@ extension Headers {
     @inlinable
     public init(capacity: Int, _ write: (inout Writer) -> Void) {
         self.init(
-            written: [UInt8](unsafeUninitializedCapacity: capacity) { memory, count in
-                guard let start = memory.baseAddress else { return }
+            written: [UInt8](written: capacity) { start in
                 var writer = Writer(start: start, capacity: capacity)
                 write(&writer)
-                count = writer.count
+                return writer.count
             })
     }
 

@@ -10,6 +10,7 @@ public struct Record: Sendable, Hashable {
     /// Nil lets the log take its own clock.
     public var timestamp: Timestamp?
 
+    @inlinable
     public init(
         topic: Topic, partition: Int32? = nil, key: [UInt8]?, value: [UInt8]?, headers: Headers = Headers(),
         timestamp: Timestamp? = nil
@@ -22,7 +23,8 @@ public struct Record: Sendable, Hashable {
         self.timestamp = timestamp
     }
 
-    /// Bytes of key, value and headers: what bounds and limits count.
+    /// Bytes of key, value and headers: what bounds and limits count. Inlined, or asking a record of an array would copy it.
+    @inlinable
     public var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.packed.count }
 }
 

@@ -20,8 +20,8 @@ final class Connections {
 
     private let clock: @Sendable () -> NIODeadline
 
-    init(_ producer: any Producer, clock: @escaping @Sendable () -> NIODeadline) {
-        outbox = Outbox(producer)
+    init(_ producer: any Producer, on loop: any EventLoop, clock: @escaping @Sendable () -> NIODeadline) {
+        outbox = Outbox(producer, on: loop)
         self.clock = clock
     }
 

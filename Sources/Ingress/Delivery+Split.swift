@@ -11,13 +11,14 @@ struct RecordCounts {
     /// Answers the kind of the record; nil for the copy of the whole body, which is no event of its own.
     mutating func add(_ topic: Topic, of topics: Topics) -> IngressMetrics.Kind? {
         switch topic {
-        case topics.raw: return nil
-        case topics.messages:
-            messages += 1
-            return .messages
+        // The most frequent first.
         case topics.statuses:
             statuses += 1
             return .statuses
+        case topics.messages:
+            messages += 1
+            return .messages
+        case topics.raw: return nil
         case topics.errors:
             errors += 1
             return .errors
@@ -46,7 +47,9 @@ extension Delivery {
         for index in records.indices {
             bytes += records[index].byteCount
             guard let kind = counts.add(records[index].topic, of: core.topics) else { continue }
-            if let time = records[index].timestamp { core.metrics.arrived(kind, aged: arrival - time) }
+            if let time = records[index].timestamp {
+                core.metrics.arrived(kind, agedMilliseconds: arrival.milliseconds - time.milliseconds)
+            }
         }
         return (records, bytes, counts)
     }

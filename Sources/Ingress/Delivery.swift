@@ -2,7 +2,8 @@ import NIOCore
 import WhatsApp
 
 /// A webhook's body while it arrives. Its bytes are reserved in the in-flight budget; who drops it must release them.
-struct Delivery {
+/// There is one of it, handed on and never copied.
+struct Delivery: ~Copyable {
     let route: Route
     let traceparent: [UInt8]?
     private let signatures: PendingSignatures
@@ -12,28 +13,27 @@ struct Delivery {
     private let length: Int
     private(set) var reserved: Int
 
-    /// Admits a request or names the answer to refuse it with. Nothing of the body is read before this.
-    static func admit(_ head: RequestHead, _ core: IngressCore) -> Result<Delivery, Answer> {
-        if head.framing == .invalid { return .failure(.malformedRequest) }
-        return core.router.route(head).flatMap { (route, signatures) in
-            if head.expectation == .unknown { return .failure(.expectationFailed) }
-            var coding: ContentCoding?
-            if head.hasContentEncoding {
-                coding = head.headerBytes(Array("content-encoding".utf8)).flatMap { ContentCoding($0) }
-                if coding == nil { return .failure(.unsupportedEncoding) }
-            }
-            var length = 0
-            switch head.framing {
-            case .invalid: return .failure(.malformedRequest)
-            case .unsupported: return .failure(.unsupportedTransferCoding)
-            case .absent: return .failure(.lengthRequired)
-            case .chunked: break
-            case .length(let declared): length = declared
-            }
-            if length > core.configuration.maxBodyBytes { return .failure(.bodyTooLarge) }
-            guard core.budget.reserve(length) else { return .failure(.overloaded) }
-            return .success(Delivery(route, head, signatures, coding, expecting: length))
+    /// Admits a request, or throws the answer to refuse it with. Nothing of the body is read before this.
+    static func admit(_ head: RequestHead, _ core: IngressCore) throws(Answer) -> Delivery {
+        if head.framing == .invalid { throw .malformedRequest }
+        let (route, signatures) = try core.router.route(head)
+        if head.expectation == .unknown { throw .expectationFailed }
+        var coding: ContentCoding?
+        if head.hasContentEncoding {
+            coding = head.headerBytes(Array("content-encoding".utf8)).flatMap { ContentCoding($0) }
+            if coding == nil { throw .unsupportedEncoding }
         }
+        var length = 0
+        switch head.framing {
+        case .invalid: throw .malformedRequest
+        case .unsupported: throw .unsupportedTransferCoding
+        case .absent: throw .lengthRequired
+        case .chunked: break
+        case .length(let declared): length = declared
+        }
+        if length > core.configuration.maxBodyBytes { throw .bodyTooLarge }
+        guard core.budget.reserve(length) else { throw .overloaded }
+        return Delivery(route, head, signatures, coding, expecting: length)
     }
 
     private init(

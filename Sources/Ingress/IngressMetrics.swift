@@ -23,7 +23,7 @@ public final class IngressMetrics: Sendable {
     }
 
     private let receivedByKind: [Total]
-    private let agesByKind: [Recorder?]
+    private let agesByKind: [Timer?]
     private let answersByCode: [Total]
     private let durationsByCode: [Timer]
     private let produceDuration: Timer
@@ -40,7 +40,7 @@ public final class IngressMetrics: Sendable {
         receivedByKind = Kind.allCases.map { Total(IngressMetric.received.counter("\($0)", in: factory)) }
         // The time of errors and others is often that of their arrival.
         agesByKind = Kind.allCases.map { kind in
-            [.messages, .statuses].contains(kind) ? IngressMetric.age.recorder("\(kind)", in: factory) : nil
+            [.messages, .statuses].contains(kind) ? IngressMetric.age.timer("\(kind)", in: factory) : nil
         }
         answersByCode = Answer.allCases.map { answer in
             Total(answer == .stored ? nil : IngressMetric.rejected.counter(answer.code, in: factory))
@@ -98,8 +98,8 @@ public final class IngressMetrics: Sendable {
     private func add(_ count: Int, _ kind: Kind) {
         if count > 0 { receivedByKind[kind.rawValue].add(count) }
     }
-    func arrived(_ kind: Kind, aged age: Duration) {
-        agesByKind[kind.rawValue]?.record(Double(age.milliseconds) / 1_000)
+    func arrived(_ kind: Kind, agedMilliseconds age: Int64) {
+        agesByKind[kind.rawValue]?.recordNanoseconds(age * 1_000_000)
     }
     /// The log's word on a delivery, good or bad.
     func produced(_ failure: LogError.Code?, after time: TimeAmount) {

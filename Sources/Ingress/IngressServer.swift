@@ -135,7 +135,7 @@ public final class IngressServer: Service {
         let producer = core.producer
         let clock = core.clock
         return try await loop.submit {
-            let connections = Connections(producer, clock: clock)
+            let connections = Connections(producer, on: loop, clock: clock)
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),

@@ -10,6 +10,7 @@ final class Outbox {
     typealias Completion = @Sendable (Result<[RecordPosition], LogError>) -> Void
 
     private let producer: any Producer
+    private let loop: NIOIsolatedEventLoop
     private struct Delivery {
         let records: [Record]
         let completion: Completion
@@ -19,11 +20,15 @@ final class Outbox {
     /// The array of the turn before, for its capacity.
     private var spare: [Delivery] = []
 
-    init(_ producer: any Producer) { self.producer = producer }
+    /// On the loop that it is for.
+    init(_ producer: any Producer, on loop: any EventLoop) {
+        self.producer = producer
+        self.loop = loop.assumeIsolated()
+    }
 
-    func send(_ records: [Record], on loop: any EventLoop, completion: @escaping Completion) {
+    func send(_ records: [Record], completion: @escaping Completion) {
         deliveries.append(Delivery(records: records, completion: completion))
-        if deliveries.count == 1 { loop.assumeIsolated().execute { self.flush() } }
+        if deliveries.count == 1 { loop.execute { self.flush() } }
     }
 
     private func flush() {

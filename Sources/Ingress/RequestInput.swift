@@ -22,13 +22,18 @@ struct RequestInput {
 
     /// The next event of the requests, taken off the bytes; of a body the part that is there comes along, where it lies.
     mutating func next() -> (event: HTTP1Parser.Event, body: ByteBuffer?) {
-        let (event, taken) = parser.next(bytes.readableBytesSpan)
+        let (event, taken) = Self.next(&parser, bytes)
         var body: ByteBuffer?
         if case .body(let range) = event {
             body = bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count)
         }
         bytes.moveReaderIndex(forwardBy: taken)
         return (event, body)
+    }
+
+    /// Of its own, because a span of `bytes` would keep all of this from being changed.
+    private static func next(_ parser: inout HTTP1Parser, _ bytes: ByteBuffer) -> (HTTP1Parser.Event, Int) {
+        parser.next(bytes.readableBytesSpan)
     }
 
     /// What is read through goes back at once, so that the channel can read into it again.

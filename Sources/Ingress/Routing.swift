@@ -18,7 +18,7 @@ final class Route: Sendable {
 }
 
 /// Finds the channel of a request and checks that the sender may use it, all before the body is read.
-struct Router: Sendable {
+final class Router: Sendable {
     private static let prefix: StaticString = "/webhooks"
 
     /// By name in bytes: most requests need no text of theirs.
@@ -33,16 +33,14 @@ struct Router: Sendable {
         account = channels.account.map { Route($0, topics, maxNesting: maxNesting) }
     }
 
-    /// The channel and the signatures still to be checked, or the answer to give instead. A channel that does not exist
-    /// is answered like a wrong password, so that names cannot be probed.
-    func route(_ head: RequestHead) -> Result<(Route, PendingSignatures), Answer> {
-        guard let name = Self.channelName(in: head.path) else { return .failure(.notFound) }
-        guard head.method == .post else { return .failure(.methodNotAllowed) }
+    /// The channel and the signatures still to be checked; throws the answer to give instead. A channel that does not
+    /// exist is answered like a wrong password, so that names cannot be probed.
+    func route(_ head: RequestHead) throws(Answer) -> (Route, PendingSignatures) {
+        guard let name = Self.channelName(in: head.path) else { throw .notFound }
+        guard head.method == .post else { throw .methodNotAllowed }
         let route = self[name]
-        guard let signatures = (route?.authenticator ?? .decoy).check(head), let route else {
-            return .failure(.unauthorized)
-        }
-        return .success((route, signatures))
+        guard let signatures = (route?.authenticator ?? .decoy).check(head), let route else { throw .unauthorized }
+        return (route, signatures)
     }
 
     /// The text to answer a GET of Meta's handshake with, or the answer to give instead; nil when it is none.

@@ -1,3 +1,5 @@
+import WhatsApp
+
 /// The W3C header that ties the events of one trace together: `00-<32 hex>-<16 hex>-<2 hex>`
 /// (Trace Context, 3.2). A request's own is continued when it is well formed, else a trace begins here.
 struct Traceparents {
@@ -44,9 +46,10 @@ struct Traceparents {
     }
 
     private mutating func writeHex(_ number: UInt64, at place: Int) {
-        for offset in 0..<16 {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * offset)) & 0xF
-            text[place + offset] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+        text.withUnsafeMutableBytes { text in
+            let halves = (UInt32(truncatingIfNeeded: number >> 32), UInt32(truncatingIfNeeded: number))
+            text.storeBytes(of: HexDigits.text(halves.0).littleEndian, toByteOffset: place, as: UInt64.self)
+            text.storeBytes(of: HexDigits.text(halves.1).littleEndian, toByteOffset: place + 8, as: UInt64.self)
         }
     }
 }

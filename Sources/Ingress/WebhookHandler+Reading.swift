@@ -13,13 +13,14 @@ extension WebhookHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        isWritable = context.channel.isWritable
         resume()
         context.fireChannelWritabilityChanged()
     }
 
     /// Whether the next request has to wait: for the answer to this one, or for a peer that does not read its answers.
     var isBusy: Bool {
-        state == .storing || (state == .idle && context?.channel.isWritable == false)
+        state == .storing || (state == .idle && !isWritable)
     }
 
     /// Goes on with what waited, then with reading.
@@ -58,17 +59,16 @@ extension WebhookHandler {
     }
 
     private func handle(_ event: HTTP1Parser.Event, _ body: ByteBuffer?) {
-        switch (state, event) {
-        case (.idle, .head(let head)): begin(head)
-        case (.receiving, .body):
+        switch event {
+        case .head(let head) where state == .idle: begin(head)
+        case .body where state == .receiving:
             if let body, let refusal = delivery!.append(body, core) { end(with: refusal) }
-        case (.receiving, .end): store()
-        case (.discarding, .body(let range)): drop(range.count)
-        case (.discarding, .end): becomeIdle()
-        case (.idle, .malformed(let answer)), (.receiving, .malformed(let answer)): end(with: answer)
-        case (.discarding, .malformed): linger()
-        case (_, .incomplete), (.idle, _), (.receiving, .head), (.discarding, .head), (.storing, _), (.lingering, _),
-            (.closed, _):
+        case .end where state == .receiving: store()
+        case .body(let range) where state == .discarding: drop(range.count)
+        case .end where state == .discarding: becomeIdle()
+        case .malformed(let answer) where state == .idle || state == .receiving: end(with: answer)
+        case .malformed where state == .discarding: linger()
+        case .incomplete, .head, .body, .end, .malformed:
             preconditionFailure("the parser gives head, body and end in order, and nothing is handled while storing")
         }
     }

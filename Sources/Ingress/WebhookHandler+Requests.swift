@@ -9,13 +9,14 @@ extension WebhookHandler {
         if head.method == .get, head.framing != .invalid, !isSurplus, let challenge = core.router.challenge(head) {
             return answer(challenge, head)
         }
-        switch isSurplus ? .failure(.tooManyConnections) : Delivery.admit(head, core) {
-        case .success(let admitted):
-            delivery = admitted
+        do throws(Answer) {
+            if isSurplus { throw .tooManyConnections }
+            delivery = try Delivery.admit(head, core)
             state = .receiving
             deadline = now + core.times.body
             if head.expectation == .continueResponse { write(Answer.continueResponse) }
-        case .failure(let answer): refuse(answer, head)
+        } catch {
+            refuse(error, head)
         }
     }
 
@@ -65,8 +66,7 @@ extension WebhookHandler {
         requestNumber &+= 1
         core.metrics.storing(1)
         core.producerHealth.sent(at: now)
-        guard let loop = context?.eventLoop else { preconditionFailure("a request without a channel") }
-        connections.outbox.send(records, on: loop) { [core, acknowledgements, id, requestNumber, now] result in
+        connections.outbox.send(records) { [core, acknowledgements, id, requestNumber, now] result in
             let time = core.clock()
             core.budget.release(bytes)
             let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }

@@ -45,6 +45,8 @@ final class WebhookHandler: ChannelDuplexHandler {
     var isParsing = false
     var readIsHeld = false
     private(set) var inputIsClosed = false
+    /// As the channel said last: asking it costs more than it says.
+    var isWritable = true
     /// The beginning of a head has come, and its time runs.
     var headIsPartial = false
 

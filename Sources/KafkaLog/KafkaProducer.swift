@@ -13,8 +13,17 @@ import Synchronization
 final class KafkaProducer: DrainableProducer {
     private enum State {
         case open(ProducerSession)
-        case closing(ProducerSession, deadline: ContinuousClock.Instant)
+        /// By `closeDeadline`.
+        case closing(ProducerSession)
         case closed
+
+        var session: ProducerSession? {
+            switch self {
+            case .open(let session), .closing(let session): session
+            case .closed: nil
+            }
+        }
+        var isClosing: Bool { if case .closing = self { true } else { false } }
     }
 
     private let settings: RDKafkaSettings
@@ -29,6 +38,9 @@ final class KafkaProducer: DrainableProducer {
     /// Calls of `send` under way: the report thread does not end before they have handed over or refused.
     private let senders = Atomic(0)
     private let closeWaiters = Mutex<[CheckedContinuation<Void, Never>]>([])
+    /// Set before the state says `closing`. Not part of it: `send` copies the state, and an instant would make that
+    /// several times as expensive.
+    private let closeDeadline = Mutex<ContinuousClock.Instant?>(nil)
 
     /// Blocks for a moment: not for the cooperative pool.
     init(settings: RDKafkaSettings) throws(LogError) {
@@ -60,7 +72,7 @@ final class KafkaProducer: DrainableProducer {
         if let large = tooLarge.map({ records[$0] }) {
             return refuse(send, LogError(.recordTooLarge, "\(large.topic): \(large.byteCount) bytes"))
         }
-        if let unnamed = session.findTopics(of: send) {
+        if let unnamed = session.findTopics(of: records, for: send) {
             return refuse(send, LogError(.invalidTopic, unnamed.name))
         }
         guard bound.reserve(records: records.count, bytes: byteCount) else {
@@ -77,10 +89,10 @@ final class KafkaProducer: DrainableProducer {
         let deadline = ContinuousClock.now + settings.configuration.closeTimeout
         await withCheckedContinuation { continuation in
             closeWaiters.withLock { $0.append(continuation) }
+            closeDeadline.withLock { if $0 == nil { $0 = deadline } }
             let session = state.withLock { state -> ProducerSession? in
-                if case .open(let session) = state { state = .closing(session, deadline: deadline) }
-                if case .closing(let session, _) = state { return session }
-                return nil
+                if case .open(let session) = state { state = .closing(session) }
+                return state.session
             }
             if let session { wakeThread(session) } else { resumeCloseWaiters() }
         }
@@ -88,25 +100,19 @@ final class KafkaProducer: DrainableProducer {
 
     func setBell(_ ring: (@Sendable () -> Void)?) {
         bell.set(ring)
-        switch state.withLock({ $0 }) {
-        case .open(let session), .closing(let session, _): wakeThread(session)
-        case .closed: break
-        }
+        if let session = state.withLock(\.session) { wakeThread(session) }
         // For what came before there was a bell.
         bell.ring()
     }
 
     func drain() {
-        switch state.withLock({ $0 }) {
-        case .open(let session), .closing(let session, _):
-            var finished: [PendingSend]
-            repeat {
-                finished = session.drainReports(waitMilliseconds: 0)
-                complete(finished)
-            } while finished.count >= ProducerSession.maxFinished
-            if session.client.isDead { chores.signal() }
-        case .closed: break
-        }
+        guard let session = state.withLock(\.session) else { return }
+        var finished: [PendingSend]
+        repeat {
+            finished = session.drainReports(waitMilliseconds: 0)
+            complete(finished)
+        } while finished.count >= ProducerSession.maxFinished
+        if session.client.isDead { chores.signal() }
     }
 
     /// Whatever the report thread waits for.
@@ -122,10 +128,7 @@ final class KafkaProducer: DrainableProducer {
 
     private func answerSoon(_ send: PendingSend) {
         refused.withLock { $0.append(send) }
-        switch state.withLock({ $0 }) {
-        case .open(let session), .closing(let session, _): session.reports.wake()
-        case .closed: break
-        }
+        state.withLock(\.session)?.reports.wake()
     }
 
     private func resumeCloseWaiters() {
@@ -149,7 +152,7 @@ extension KafkaProducer {
             } else {
                 complete(session.drainReports(waitMilliseconds: waitMilliseconds))
             }
-            if case .closing(_, let deadline) = state.withLock({ $0 }) { return end(session, by: deadline) }
+            if state.withLock(\.isClosing) { return end(session, by: closeDeadline.withLock { $0 } ?? .now) }
             if let fatal = session.client.fatalError {
                 logger.error(
                     "Kafka producer failed for good, starting a new one",
@@ -165,8 +168,7 @@ extension KafkaProducer {
 
     /// A minute when nothing but reports, refusals, errors and `close` matter: each of them ends the wait.
     private var waitMilliseconds: Int32 {
-        guard case .closing = state.withLock({ $0 }) else { return 60_000 }
-        return 0
+        state.withLock(\.isClosing) ? 0 : 60_000
     }
 
     private func complete(_ finished: [PendingSend]) {
@@ -187,7 +189,7 @@ extension KafkaProducer {
         dead.purge()
         while dead.outstanding > 0 || ContinuousClock.now < notBefore {
             complete(dead.drainReports(waitMilliseconds: 100))
-            if case .closing = state.withLock({ $0 }) { return nil }
+            if state.withLock(\.isClosing) { return nil }
         }
         do {
             let next = try ProducerSession(settings: settings, logger: logger, bell: bell)

@@ -10,11 +10,10 @@ import Synchronization
 final class PendingSend: @unchecked Sendable {
     struct Slot {
         unowned(unsafe) let send: PendingSend
-        let topic: Topic
         /// What librdkafka reads the value from; it copies all else.
         let value: [UInt8]?
-        /// Kept alive by the session, which is what looks at it.
-        unowned(unsafe) var handle: ProducerSession.TopicHandle?
+        /// Its pointer is as old as the session; its topic is wanted when the send ends, which may be later.
+        var handle: ProducerSession.TopicHandle?
         var partition: Int32 = -1
         var offset: Offset = -1
     }
@@ -36,7 +35,7 @@ final class PendingSend: @unchecked Sendable {
         // One more than the records: the sender's own share, so that nothing finishes while it still hands over.
         unsettled = Atomic(records.count + 1)
         for index in records.indices {
-            (slots + index).initialize(to: Slot(send: self, topic: records[index].topic, value: records[index].value))
+            (slots + index).initialize(to: Slot(send: self, value: records[index].value))
         }
         _ = Unmanaged.passRetained(self)
     }
@@ -68,13 +67,21 @@ final class PendingSend: @unchecked Sendable {
         if let failure {
             completion(.failure(failure))
         } else {
-            completion(
-                .success(
-                    (0..<recordCount).map { index in
-                        let slot = slots[index]
-                        return RecordPosition(TopicPartition(slot.topic, slot.partition), slot.offset)
-                    }))
+            completion(.success(positions))
         }
         Unmanaged.passUnretained(self).release()
+    }
+
+    /// Where the records came to lie, once all are reported.
+    private var positions: [RecordPosition] {
+        var positions: [RecordPosition] = []
+        positions.reserveCapacity(recordCount)
+        for index in 0..<recordCount {
+            let slot = slots + index
+            guard let handle = slot.pointee.handle else { preconditionFailure("a record was reported without a topic") }
+            positions.append(
+                RecordPosition(TopicPartition(handle.topic, slot.pointee.partition), slot.pointee.offset))
+        }
+        return positions
     }
 }

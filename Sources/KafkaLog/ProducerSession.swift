@@ -11,10 +11,14 @@ final class ProducerSession: @unchecked Sendable {
     ///
     /// Freed with the session; the pointer may be used from any thread, librdkafka locks for itself.
     final class TopicHandle: @unchecked Sendable {
+        let topic: Topic
         let pointer: OpaquePointer
         private let hasTaken = Atomic(false)
 
-        init(_ pointer: OpaquePointer) { self.pointer = pointer }
+        init(_ topic: Topic, _ pointer: OpaquePointer) {
+            self.topic = topic
+            self.pointer = pointer
+        }
 
         var isKnown: Bool { hasTaken.load(ordering: .relaxed) }
         func markKnown() {
@@ -33,7 +37,7 @@ final class ProducerSession: @unchecked Sendable {
     private struct Topics {
         var handles: [Topic: TopicHandle] = [:]
         /// The one found last: most records go where the one before went.
-        var last: (topic: Topic, handle: TopicHandle)?
+        var last: TopicHandle?
     }
 
     /// Blocks for a moment: not for the cooperative pool.
@@ -60,14 +64,13 @@ final class ProducerSession: @unchecked Sendable {
 
     /// Finds the handles of a send's topics, before any of its records is handed over. Answers the topic that cannot have
     /// one, because no log would take its name.
-    func findTopics(of send: PendingSend) -> Topic? {
+    func findTopics(of records: [Record], for send: PendingSend) -> Topic? {
         topics.withLock { topics in
-            for index in 0..<send.recordCount {
-                let slot = PendingSend.slot(send.opaque(of: index))
-                guard let handle = Self.handle(of: slot.pointee.topic, in: &topics, client) else {
-                    return slot.pointee.topic
+            for index in records.indices {
+                guard let handle = Self.handle(of: records[index].topic, in: &topics, client) else {
+                    return records[index].topic
                 }
-                slot.pointee.handle = handle
+                PendingSend.slot(send.opaque(of: index)).pointee.handle = handle
             }
             return nil
         }
@@ -77,7 +80,11 @@ final class ProducerSession: @unchecked Sendable {
     /// was handed over before may still become durable. Does not block. True when the caller must `finish()` the send.
     func hand(over records: [Record], of send: PendingSend) -> Bool {
         for index in records.indices {
-            if let refusal = produce(records[index], of: send, index) {
+            let opaque = send.opaque(of: index)
+            guard let handle = PendingSend.slot(opaque).pointee.handle else {
+                preconditionFailure("topics are found before records are handed over")
+            }
+            if let refusal = RDKafkaRecord.produce(records[index], to: handle.pointer, with: client, opaque: opaque) {
                 send.fail(refusal.produceError("record for \(records[index].topic) refused"))
                 return send.settle(records.count - index + 1)
             }
@@ -118,33 +125,27 @@ final class ProducerSession: @unchecked Sendable {
             slot.pointee.offset = message.offset
             slot.pointee.handle?.markKnown()
         } else {
-            send.fail(failure(message.err, slot.pointee.topic, isKnown: slot.pointee.handle?.isKnown ?? false))
+            if let handle = slot.pointee.handle { send.fail(failure(message.err, of: handle)) }
         }
         if send.settle() { finished.append(send) }
     }
 
     /// A topic that has taken records does not vanish: "unknown" from a broker that is starting up passes.
-    private func failure(_ code: rd_kafka_resp_err_t, _ topic: Topic, isKnown: Bool) -> LogError {
-        let error = code.produceError("record for \(topic) not durable")
-        return isKnown && error.code == .unknownTopic ? LogError(.notDurable, error.detail) : error
-    }
-
-    private func produce(_ record: Record, of send: PendingSend, _ index: Int) -> rd_kafka_resp_err_t? {
-        let opaque = send.opaque(of: index)
-        guard let topic = PendingSend.slot(opaque).pointee.handle else { return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION }
-        return RDKafkaRecord.produce(record, to: topic.pointer, with: client, opaque: opaque)
+    private func failure(_ code: rd_kafka_resp_err_t, of handle: TopicHandle) -> LogError {
+        let error = code.produceError("record for \(handle.topic) not durable")
+        return handle.isKnown && error.code == .unknownTopic ? LogError(.notDurable, error.detail) : error
     }
 
     private static func handle(
         of topic: Topic, in topics: inout Topics, _ client: RDKafkaClient
     ) -> TopicHandle? {
-        if let last = topics.last, last.topic == topic { return last.handle }
+        if let last = topics.last, last.topic == topic { return last }
         if let known = topics.handles[topic] {
-            topics.last = (topic, known)
+            topics.last = known
             return known
         }
         guard topic.isValid, let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
-        let handle = TopicHandle(made)
+        let handle = TopicHandle(topic, made)
         topics.handles[topic] = handle
         return handle
     }

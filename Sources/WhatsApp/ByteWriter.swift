@@ -30,6 +30,10 @@ struct ByteWriter {
     @inline(__always)
     mutating func append(_ byte: UInt8) { take(1).storeBytes(of: byte, as: UInt8.self) }
 
+    /// Eight bytes, the lowest first.
+    @inline(__always)
+    mutating func append(_ word: UInt64) { take(8).storeBytes(of: word.littleEndian, as: UInt64.self) }
+
     /// What a function writes by itself, at most `limit` bytes; it answers how many.
     mutating func append(limit: Int, _ write: (UnsafeMutableRawPointer) -> Int) {
         let place = take(limit)
@@ -42,11 +46,10 @@ struct ByteWriter {
 extension Array<UInt8> {
     /// An array in one allocation; `capacity` bytes at most are written.
     init(capacity: Int, _ write: (inout ByteWriter) -> Void) {
-        self.init(unsafeUninitializedCapacity: capacity) { buffer, count in
-            guard let start = buffer.baseAddress else { return }
+        self.init(written: capacity) { start in
             var writer = ByteWriter(start: start, capacity: capacity)
             write(&writer)
-            count = writer.count
+            return writer.count
         }
     }
 }

@@ -44,19 +44,15 @@ public struct IdentityHash {
         var hasher = SHA256()
         input.withUnsafeBytes { hasher.update(bufferPointer: $0) }
         hasher.finalize().withUnsafeBytes { digest in
-            for byte in digest.prefix(Self.length / 2) {
-                text.append(Self.digit(byte >> 4))
-                text.append(Self.digit(byte & 15))
+            for at in stride(from: 0, to: Self.length / 2, by: 4) {
+                let number = UInt32(bigEndian: digest.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+                text.append(HexDigits.text(number))
             }
         }
     }
 
     /// The same, kept in `arena`.
     func hex(in arena: ByteArena) -> BorrowedBytes { arena.write(limit: Self.length) { writeHex(to: &$0) } }
-
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
 
     private mutating func addLength(_ length: UInt64) {
         withUnsafeBytes(of: length.littleEndian) { input.append(contentsOf: $0) }
