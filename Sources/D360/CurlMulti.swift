@@ -8,8 +8,8 @@ import Synchronization
 /// One libcurl multi handle and the thread that drives it.
 ///
 /// `@unchecked Sendable`: `active`, `idle`, `nextSweep`, `done` and `ended` belong to the thread started by `start()` and are touched
-/// nowhere else; `multi` is used by that thread, and by others for `curl_multi_wakeup` only, which libcurl allows, under
-/// the lock of `inbox` and not after `isStopping`; everything that other threads say goes through `inbox`.
+/// nowhere else, and so are `multi` and `events` but for `events.wake`; everything that other threads say goes through
+/// `inbox`.
 ///
 /// **Life.** The thread frees every libcurl handle itself, as its last act, before anybody who waits for the end hears
 /// of it: closing a TLS connection writes to it, and nothing of libcurl may run when the process exits, because OpenSSL
@@ -47,6 +47,7 @@ final class CurlMulti: @unchecked Sendable {
     }
 
     private let multi: UnsafeMutableRawPointer
+    private let events: CurlEvents
     private let configuration: HTTPTransportConfiguration
     private let inbox = Mutex(Inbox())
     private var active: [UnsafeMutableRawPointer: Active] = [:]
@@ -70,6 +71,7 @@ final class CurlMulti: @unchecked Sendable {
         precondition(Self.isLibraryReady, "libcurl cannot be initialised")
         guard let multi = curl_multi_init() else { preconditionFailure("libcurl is out of memory") }
         self.multi = multi
+        events = CurlEvents(multi)
         self.configuration = configuration
         _ = d360_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, configuration.maxConnectionsPerHost)
         _ = d360_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, configuration.maxConnections)
@@ -131,7 +133,7 @@ final class CurlMulti: @unchecked Sendable {
     private func wake(_ inbox: inout Inbox) {
         guard !inbox.isWoken, !inbox.isStopping else { return }
         inbox.isWoken = true
-        curl_multi_wakeup(multi)
+        events.wake()
     }
 
     func closeAndWait() async {
@@ -151,17 +153,20 @@ final class CurlMulti: @unchecked Sendable {
         Self.blockBrokenPipeSignals()
         repeat {
             takeInbox()
-            var running: Int32 = 0
-            let code = curl_multi_perform(multi, &running)
-            if code == CURLM_OK { reap() } else { abandonAll(code) }
+            check(events.runTimer())
             sweep()
+            reap()
             answerEnded()
             if isStopping() { break }
             // Returns early on traffic, on libcurl's own timers and on wake-ups.
-            let wait = active.isEmpty ? .seconds(60) : Self.sweepInterval
-            curl_multi_poll(multi, nil, 0, Int32(wait / .milliseconds(1)), nil)
+            check(events.wait(upTo: active.isEmpty ? .seconds(60) : Self.sweepInterval))
         } while true
         freeHandles()
+    }
+
+    /// What libcurl says of the multi handle as a whole; anything but success means that all is lost.
+    private func check(_ code: CURLMcode) {
+        if code != CURLM_OK { abandonAll(code) }
     }
 
     /// A TLS connection that the other side has closed raises the signal when it is written to; libcurl, told not to
@@ -255,6 +260,8 @@ final class CurlMulti: @unchecked Sendable {
         let now = SuspendingClock.now
         guard now >= nextSweep else { return }
         nextSweep = now + Self.sweepInterval
+        // Should a timer of libcurl's ever be missed, this finds it.
+        if !active.isEmpty { check(events.runTimer(isSure: true)) }
         for entry in active.values where entry.deadline <= now {
             remove(entry, .timeout, "no answer within the total time-out")
         }

@@ -19,6 +19,19 @@ struct CurlOptions {
         fail(d360_set_callback(easy, option, callback))
     }
 
+    /// libcurl copies the bytes.
+    mutating func setBody(_ body: [UInt8]) {
+        setOffset(CURLOPT_POSTFIELDSIZE_LARGE, body.count)
+        body.withUnsafeBytes { bytes in
+            // Of no bytes it wants to know where they are all the same.
+            let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+            if let start, !bytes.isEmpty { set(CURLOPT_COPYPOSTFIELDS, pointer: start) } else { set(CURLOPT_COPYPOSTFIELDS, "") }
+        }
+    }
+    mutating func setPrerequest(_ context: UnsafeMutableRawPointer, _ callback: curl_prereq_callback) {
+        fail(d360_set_prereq(easy, callback, context))
+    }
+
     mutating func fail(_ code: CURLcode) {
         if failure == CURLE_OK { failure = code }
     }

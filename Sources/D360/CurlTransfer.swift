@@ -4,17 +4,18 @@ import CCurl
 ///
 /// Confined to the thread of the `CurlMulti` that made it: libcurl calls back on that thread only.
 ///
-/// **The body goes out through the read callback, without a seek callback, on purpose.** First, the callback tells
-/// for certain whether any byte of the body can have left: not called, not sent. Second, libcurl quietly repeats a
-/// request when a reused connection ends without an answer, a POST too, although the server may have acted on it;
-/// a body that cannot be rewound makes that fail, and the caller learns that the outcome is unknown.
+/// **libcurl asks before it sends (`CURLOPT_PREREQFUNCTION`), on purpose.** First, that tells for certain whether anything
+/// can have left: not asked, not sent. Second, libcurl quietly repeats a request when a reused connection ends without an
+/// answer, a POST too, although the server may have acted on it; it asks again, is refused, and the caller learns that the
+/// outcome is unknown. Head and body leave in one piece.
 final class CurlTransfer {
     let easy: UnsafeMutableRawPointer
     private let configuration: HTTPTransportConfiguration
     private var request = HTTPRequest(url: "")
     /// What the handle is set up for, beyond URL, headers and body; nil at first.
     private var shape: Shape?
-    private var bodyOffset = 0
+    /// libcurl has begun to send.
+    private var isBegun = false
     private var response = HTTPResponse()
     private var headerBytes = 0
     private var overflowed = false
@@ -48,7 +49,7 @@ final class CurlTransfer {
         let isNew = shape != self.shape
         let hasOtherURL = isNew || request.url != self.request.url
         self.request = request
-        bodyOffset = 0
+        isBegun = false
         response = HTTPResponse()
         headerBytes = 0
         overflowed = false
@@ -60,7 +61,7 @@ final class CurlTransfer {
             setCallbacks(&options)
         }
         if hasOtherURL { options.set(CURLOPT_URL, request.url) }
-        if shape.hasBody { options.setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count) }
+        if shape.hasBody { options.setBody(request.body) }
         options.set(CURLOPT_HTTPHEADER, pointer: UnsafeMutableRawPointer(request.headers.list))
         self.shape = options.failure == CURLE_OK ? shape : nil
         guard options.failure == CURLE_OK else { throw error(options.failure) }
@@ -81,12 +82,7 @@ final class CurlTransfer {
     }
 
     /// Whether the server may have the whole request by now.
-    var delivery: TransportError.Delivery {
-        if !request.body.isEmpty { return bodyOffset > 0 ? .unknown : .notSent }
-        var written = 0
-        _ = d360_get_long(easy, CURLINFO_REQUEST_SIZE, &written)
-        return written > 0 ? .unknown : .notSent
-    }
+    var delivery: TransportError.Delivery { isBegun ? .unknown : .notSent }
 
     private func setMethod(_ options: inout CurlOptions) {
         if !request.body.isEmpty {
@@ -100,25 +96,18 @@ final class CurlTransfer {
         case "HEAD": options.set(CURLOPT_NOBODY, 1)
         case "POST", "PUT", "PATCH":
             options.set(CURLOPT_POST, 1)
-            options.setOffset(CURLOPT_POSTFIELDSIZE_LARGE, 0)
-            options.set(CURLOPT_COPYPOSTFIELDS, "")
+            options.setBody([])
             options.set(CURLOPT_CUSTOMREQUEST, request.method)
-            // Nothing to rewind: only a fresh connection keeps libcurl from repeating the request by itself.
-            options.set(CURLOPT_FRESH_CONNECT, 1)
         default:
             options.set(CURLOPT_HTTPGET, 1)
             options.set(CURLOPT_CUSTOMREQUEST, request.method)
-            options.set(CURLOPT_FRESH_CONNECT, 1)
         }
     }
 
     private func setCallbacks(_ options: inout CurlOptions) {
         // Unretained: `CurlMulti` holds the transfer for as long as the handle is in use.
         let context = Unmanaged.passUnretained(self).toOpaque()
-        options.set(CURLOPT_READFUNCTION) { bytes, size, count, context in
-            CurlTransfer.from(context).read(into: bytes, capacity: size * count)
-        }
-        options.set(CURLOPT_READDATA, pointer: context)
+        options.setPrerequest(context) { context, _, _, _, _ in CurlTransfer.from(context).mayBegin }
         options.set(CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             CurlTransfer.from(context).take(bytes, size * count)
         }
@@ -134,15 +123,11 @@ final class CurlTransfer {
         return Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
     }
 
-    private func read(into bytes: UnsafeMutablePointer<CChar>?, capacity: Int) -> Int {
-        let count = min(capacity, request.body.count - bodyOffset)
-        // libcurl knows the length and never asks beyond it, unless it starts over: that must not happen.
-        guard let bytes, count > 0 else { return Int(CURL_READFUNC_ABORT) }
-        request.body.withUnsafeBytes { body in
-            UnsafeMutableRawPointer(bytes).copyMemory(from: body.baseAddress! + bodyOffset, byteCount: count)
-        }
-        bodyOffset += count
-        return count
+    /// Once; methods that only read may be repeated.
+    private var mayBegin: Int32 {
+        if isBegun, request.method != "GET", request.method != "HEAD" { return CURL_PREREQFUNC_ABORT }
+        isBegun = true
+        return CURL_PREREQFUNC_OK
     }
 
     /// Any other number than `count` makes libcurl give up the transfer.
