@@ -44,7 +44,7 @@ struct NumberLane: Sendable {
     mutating func obstacle(share: Double, maxInFlight: Int, at now: Duration) -> Obstacle? {
         switch hold?.gate(at: now) {
         case .closed(let until): return .time(until)
-        case .probing: return .event
+        case .probing(let until): return until.map { .time($0) } ?? .event
         case .open, nil: break
         }
         if pausedUntil > now { return .time(pausedUntil) }

@@ -1,5 +1,6 @@
 import EventLog
 import Synchronization
+import WhatsApp
 
 /// Lets messages go no faster than the platform takes them, without a coordinator between instances.
 ///
@@ -10,7 +11,7 @@ import Synchronization
 /// Each instance takes the part of every rate that it owns of all partitions (`setShare`), and tells the others through
 /// `learned()` what the platform made it learn. A waiter costs an entry in a table: there is one timer for all of them,
 /// and no thread.
-public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration {
+public final class SendLimiter: Sendable {
     private typealias Waiting = CheckedContinuation<Result<SendPermit, SendRefusal>, Never>
 
     private struct Shell {
@@ -23,17 +24,19 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
     private let shell: Mutex<Shell>
     /// How long a paused template rests before it is tried again.
     let templateHold: Duration
-    private let clock: C
-    private let origin: C.Instant
+    /// Since the limiter was made.
+    private let elapsed: @Sendable () -> Duration
+    private let sleep: @Sendable (_ until: Duration) async throws -> Void
     /// A timer that stands is good enough for what is due this little earlier.
     private static var tick: Duration { .milliseconds(1) }
 
     /// - Parameter wall: Wall time of now: what is learned carries it from one instance to the other.
-    public init(
+    public init<C: Clock>(
         _ configuration: SendLimitsConfiguration = SendLimitsConfiguration(), clock: C, wall: Timestamp = .now
-    ) {
-        self.clock = clock
-        origin = clock.now
+    ) where C.Duration == Duration {
+        let origin = clock.now
+        elapsed = { origin.duration(to: clock.now) }
+        sleep = { try await clock.sleep(until: origin.advanced(by: $0), tolerance: nil) }
         templateHold = configuration.templateHold
         shell = Mutex(Shell(state: SendLimiterState(configuration, wallAtStart: wall)))
     }
@@ -80,6 +83,22 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
         }
     }
 
+    /// A message that the API had accepted was refused later, by a `failed` status.
+    ///
+    /// - Parameter acceptedAt: by our clock, or when the status was made where that is not known: of what led to the
+    ///   last cut or hold it says nothing new.
+    public func refusedLater(_ error: ClassifiedError, number: String, pair: String, acceptedAt: Timestamp) {
+        step { $0.state.refusedLater(error, number: number, pair: pair, acceptedAt: acceptedAt, at: $1) }
+    }
+
+    /// Whether it takes a status to end the number's hold, because statuses have told of it: then tell `arrived`.
+    public func awaitsStatus(number: String) -> Bool { shell.withLock { $0.state.awaitsStatus(number) } }
+
+    /// A message, accepted then by our clock, has got a status that is no refusal.
+    public func arrived(number: String, acceptedAt: Timestamp) {
+        step { $0.state.arrived(number, acceptedAt: acceptedAt, at: $1) }
+    }
+
     /// What the platform says the number may send, e.g. 1,000 a second after `THROUGHPUT_UPGRADE`.
     public func ceilingChanged(number: String, to rate: Double, at time: Timestamp) {
         guard rate > 0 else { return }
@@ -120,7 +139,7 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
     }
 
     public func snapshot() -> SendLimiterSnapshot {
-        let now = moment
+        let now = elapsed()
         return shell.withLock { shell in
             SendLimiterSnapshot(
                 waiting: shell.state.waiters.count, inFlight: shell.state.flights.count,
@@ -138,13 +157,11 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
 
     private func cancel(_ id: UInt64) { step { shell, _ in shell.state.cancel(id) } }
 
-    private var moment: Duration { origin.duration(to: clock.now) }
-
     /// Runs one event and does what it decides, outside the lock.
     private func step(_ event: (inout Shell, Duration) -> [SendLimiterState.Decision]) {
         let ended = shell.withLock { shell in
             // The time is read inside, so that events see it in order.
-            let decisions = event(&shell, moment)
+            let decisions = event(&shell, elapsed())
             setTimer(&shell)
             return decisions.map { ($0, shell.waiting.removeValue(forKey: $0.id)) }
         }
@@ -162,9 +179,8 @@ public final class SendLimiter<C: Clock>: Sendable where C.Duration == Duration 
             if timer.at <= wake + Self.tick { return }
             timer.task.cancel()
         }
-        let (clock, deadline) = (clock, origin.advanced(by: wake))
-        let task = Task { [weak self] in
-            do { try await clock.sleep(until: deadline, tolerance: nil) } catch { return }
+        let task = Task { [weak self, sleep] in
+            do { try await sleep(wake) } catch { return }
             self?.timerFired(wake)
         }
         shell.timer = (wake, task)

@@ -10,7 +10,7 @@ extension SendLimiterState {
         lanes[number]?.inFlight -= 1
         var decisions: [Decision] = []
         switch report {
-        case .accepted: accepted(flight)
+        case .accepted: accepted(flight, at: now)
         case .failed(let error):
             endProbes(flight)
             if let signal = LimitSignal(error) {
@@ -23,10 +23,16 @@ extension SendLimiterState {
         return decisions + poll(at: now)
     }
 
-    private mutating func accepted(_ flight: Flight) {
+    private mutating func accepted(_ flight: Flight, at now: Duration) {
         let admission = flight.admission
         pairs.accepted(admission.pair, sentAt: flight.sentAt)
-        if let hold = lanes[admission.number]?.hold, flight.sentAt >= hold.until { lanes[admission.number]?.hold = nil }
+        if let hold = lanes[admission.number]?.hold, flight.sentAt >= hold.until {
+            if hold.isToldLater {
+                lanes[admission.number]?.hold?.probeAccepted(at: now)
+            } else {
+                lanes[admission.number]?.hold = nil
+            }
+        }
         if let key = templateKey(admission), let hold = templates[key], flight.sentAt >= hold.until {
             templates[key] = nil
         }
@@ -42,7 +48,9 @@ extension SendLimiterState {
         }
     }
 
-    private mutating func heed(_ signal: LimitSignal, _ flight: Flight, at now: Duration) -> [Decision] {
+    private mutating func heed(
+        _ signal: LimitSignal, _ flight: Flight, isToldLater: Bool = false, at now: Duration
+    ) -> [Decision] {
         let number = flight.admission.number
         let account = lanes[number]?.account ?? number
         switch signal {
@@ -59,11 +67,32 @@ extension SendLimiterState {
         case .hold(let length):
             // One that left before the hold began says nothing new.
             if let hold = lanes[number]?.hold, flight.sentAt < hold.since { return [] }
-            return hold(number, for: length, at: now)
+            return hold(number, for: length, isToldLater: isToldLater, at: now)
         case .template:
             if let key = templateKey(flight.admission) { pauseTemplate(key, at: now) }
         }
         return []
+    }
+
+    // MARK: Statuses
+
+    /// An accepted message was refused later: what that says about limits counts like an answer.
+    mutating func refusedLater(
+        _ error: ClassifiedError, number: String, pair: String, acceptedAt: Timestamp, at now: Duration
+    ) -> [Decision] {
+        guard let signal = LimitSignal(error), makeLane(number, at: now) else { return [] }
+        let admission = SendAdmission(number: number, pair: pair, kind: .reply)
+        let flight = Flight(admission: admission, sentAt: min(moment(acceptedAt), now))
+        return heed(signal, flight, isToldLater: true, at: now) + poll(at: now)
+    }
+
+    /// Whether it takes a status to end the number's hold.
+    func awaitsStatus(_ number: String) -> Bool { lanes[number]?.hold?.isToldLater ?? false }
+
+    /// A message has got a status that is no refusal.
+    mutating func arrived(_ number: String, acceptedAt: Timestamp, at now: Duration) -> [Decision] {
+        guard let hold = lanes[number]?.hold, hold.isToldLater, moment(acceptedAt) >= hold.until else { return [] }
+        return resume(number, at: now)
     }
 
     private mutating func pause(_ number: String, until: Duration) {

@@ -278,8 +278,10 @@ struct SendLimiterState: Sendable {
     // MARK: Holds
 
     /// Stops a number, and sends those away who would wait too long.
-    mutating func hold(_ number: String, for length: Duration, at now: Duration) -> [Decision] {
-        lanes[number]?.hold = Hold(at: now, for: length)
+    mutating func hold(
+        _ number: String, for length: Duration, isToldLater: Bool, at now: Duration
+    ) -> [Decision] {
+        lanes[number]?.hold = Hold(at: now, for: length, isToldLater: isToldLater)
         guard length > configuration.maxWait else { return [] }
         let waiting = waiters.filter { $0.value.admission.number == number }.map(\.key).sorted()
         return waiting.map { id in

@@ -109,6 +109,17 @@ public enum ErrorCatalogue {
         return error(nil, rule.0, ErrorCatalogueEntry.usualScope(of: rule.0), rule.1)
     }
 
+    /// What a `failed` status means, by the first of its codes that is known; nil when none is.
+    public static func classify(statusCodes: [Int64], hosting: Hosting) -> ClassifiedError? {
+        for code in statusCodes {
+            guard let entry = entry(code: code, hosting: hosting) else { continue }
+            return ClassifiedError(
+                code: code, errorClass: entry.errorClass, scope: entry.scope, meaning: entry.meaning,
+                retryAfter: entry.pause)
+        }
+        return nil
+    }
+
     /// What an HTTP status means when the body says nothing.
     private static func statusRule(_ status: Int) -> (ErrorClass, String) {
         switch status {

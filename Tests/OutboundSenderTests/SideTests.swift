@@ -72,6 +72,33 @@ import WhatsApp
         #expect(sender.sent == ["c1"])
     }
 
+    @Test(arguments: [131_042, 131_048, 368]) func statusWithAHoldCodeHoldsItsNumber(code: Int) async throws {
+        let (scene, _) = try scene()
+        let command = try Sample.command()
+        _ = try await scene.results(command)
+        try await scene.status("failed", of: command, code: code)
+        #expect(scene.processor.limiter.snapshot().heldNumbers == ["700"])
+        let step = await scene.handle(try Sample.command("c2"))
+        #expect(step.failure?.scope == .named("700"))
+    }
+
+    @Test func statusOfAnotherToolsMessageHoldsTheNumberToo() async throws {
+        let (scene, _) = try scene()
+        try await scene.status("failed", of: nil, code: 131_031)
+        #expect(scene.processor.limiter.snapshot().heldNumbers == ["700"])
+    }
+
+    @Test func statusAboutItsMessageAloneOrOfLongAgoHoldsNothing() async throws {
+        let (scene, _) = try scene()
+        let command = try Sample.command()
+        _ = try await scene.results(command)
+        try await scene.status("failed", of: command, code: 131_026)
+        try await scene.status("failed", of: command, code: 131_042, recorded: scene.now - .seconds(600))
+        try await scene.status("delivered", of: command, code: 131_042)
+        #expect(scene.processor.limiter.snapshot().heldNumbers.isEmpty)
+        #expect(try await scene.results(try Sample.command("c2")).map(\.outcome) == [.accepted])
+    }
+
     @Test func refusalByStatusStopsMarketingToo() async throws {
         let (scene, sender) = try scene()
         let command = try Sample.command(purpose: .marketing)

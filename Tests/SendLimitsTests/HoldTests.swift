@@ -48,6 +48,53 @@ import WhatsApp
         #expect(stand.refused[late] == SendRefusal(.held, retryAfter: .seconds(300)))
     }
 
+    @Test func holdThatAStatusToldEndsWithAStatusAndNotWithAnAcceptance() {
+        var stand = Stand()
+        stand.expectSend("1")
+        stand.refuseLater("1", 131_042)
+        let late = stand.ask("1")
+        #expect(stand.refused[late] == SendRefusal(.held, retryAfter: .seconds(300)))
+        #expect(stand.state.awaitsStatus("1"))
+        stand.expectSend("2")
+        stand.run(until: stand.now + .seconds(300))
+        let probe = stand.ask("1")
+        stand.run(until: stand.now + .seconds(1))
+        stand.report(probe)
+        let second = stand.ask("1")
+        stand.run(until: stand.now + .seconds(10))
+        #expect(stand.went(probe) && !stand.went(second), "the API accepts what is refused later")
+        stand.arrive("1", acceptedAt: .zero)
+        #expect(!stand.went(second), "of a message from before the hold")
+        stand.arrive("1", acceptedAt: stand.now)
+        #expect(stand.went(second) && !stand.state.awaitsStatus("1"))
+    }
+
+    @Test func probeWhoseStatusRefusesHoldsAgainAndOneWithoutAStatusMakesRoom() {
+        var stand = Stand()
+        stand.expectSend("1")
+        stand.refuseLater("1", 131_042)
+        stand.run(until: stand.now + .seconds(300))
+        stand.expectSend("1")
+        stand.run(until: stand.now + .seconds(50))
+        let next = stand.ask("1")
+        stand.run(until: stand.now + .seconds(15))
+        #expect(stand.went(next), "a minute without a status: another one tries")
+        stand.report(next)
+        stand.refuseLater("1", 131_042)
+        let late = stand.ask("1")
+        #expect(stand.refused[late] == SendRefusal(.held, retryAfter: .seconds(300)))
+    }
+
+    @Test func statusCutsARateAndOneAboutTheMessageAloneChangesNothing() {
+        var stand = Stand()
+        stand.expectSend("1")
+        stand.refuseLater("1", 131_026)
+        stand.expectSend("1")
+        #expect(stand.state.lanes["1"]?.rate.cut == nil)
+        stand.refuseLater("1", 130_429)
+        #expect(stand.state.lanes["1"]?.rate.cut != nil)
+    }
+
     @Test func resumeByHandEndsAHold() {
         var stand = Stand()
         stand.expectSend("1", .failed(.code(131_048)))

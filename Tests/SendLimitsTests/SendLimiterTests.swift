@@ -27,7 +27,7 @@ private struct EarlyClock: Clock {
 @Suite(.timeLimit(.minutes(1))) struct SendLimiterTests {
     private func limiter(
         _ clock: ManualClock, _ configuration: SendLimitsConfiguration = SendLimitsConfiguration(margin: 1)
-    ) -> SendLimiter<ManualClock> {
+    ) -> SendLimiter {
         let limiter = SendLimiter(configuration, clock: clock)
         limiter.setShare(owned: 12, of: 12)
         return limiter

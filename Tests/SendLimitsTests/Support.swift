@@ -54,6 +54,16 @@ struct Stand {
         note(state.report(id, report, at: now))
     }
 
+    /// A status tells that a message, accepted just now, was refused later.
+    mutating func refuseLater(_ number: String, _ code: Int64) {
+        note(state.refusedLater(.code(code), number: number, pair: "\(number):x", acceptedAt: Self.wall + now, at: now))
+    }
+
+    /// A status tells that a message, accepted then, arrived.
+    mutating func arrive(_ number: String, acceptedAt: Duration) {
+        note(state.arrived(number, acceptedAt: Self.wall + acceptedAt, at: now))
+    }
+
     /// Moves time to `end`, stopping wherever the limiter has something to do.
     mutating func run(until end: Duration) {
         while let wake = state.nextWake, wake <= end {

@@ -17,6 +17,12 @@ extension MessageStatus {
     /// The message was accepted first, and refused by the platform later because the window is closed.
     var meansWindowClosed: Bool { status == "failed" && errorCodes.contains { $0 == 131_047 || $0 == 470 } }
 
+    /// Why the platform refused a message that it had accepted; nil where it did not, or for a reason nobody knows.
+    var refusal: ClassifiedError? {
+        status == "failed" && !isPayment
+            ? ErrorCatalogue.classify(statusCodes: errorCodes, hosting: channel.hosting) : nil
+    }
+
     /// The platform held a marketing message back because its recipient has stopped them.
     var meansMarketingStopped: Bool { status == "failed" && errorCodes.contains(131_050) }
 }

@@ -42,7 +42,7 @@ extension Record {
 /// Tells the other instances what the platform's answers have taught this one. What is lost on the way they learn by an
 /// answer of their own.
 struct LimitPublisher: Service {
-    let limiter: SendLimiter<ContinuousClock>
+    let limiter: SendLimiter
     let log: any Log
     let topic: Topic
 

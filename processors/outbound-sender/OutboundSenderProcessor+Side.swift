@@ -7,7 +7,7 @@ import WhatsApp
 ///
 /// | input | what it tells |
 /// |---|---|
-/// | `statuses` | that a message of unknown outcome was accepted; that the window was closed after all |
+/// | `statuses` | that a message of unknown outcome was accepted; that the window was closed after all; that its number is held |
 /// | `messages` | what counts against a number's rate; a word that stops marketing messages or resumes them |
 /// | `other` | `user_preferences`; throughput upgrades, templates paused and approved |
 /// | `consent` | what other partitions, and other names of a person, have told |
@@ -31,11 +31,12 @@ extension OutboundSenderProcessor {
     private func statusCame(
         _ record: StoredRecord, _ key: String, _ context: HandlerContext
     ) async throws -> SideAnswer {
-        if open.isAnybodyInDoubt { try await noteFlow(record, key, context) }
+        let number = ConversationKey.business(of: key)
+        if open.isAnybodyInDoubt || limiter.awaitsStatus(number: number) { try await noteFlow(record, number, context) }
         let isAwaited = open.isWaiting(key)
-        guard isAwaited || record.mentionsFailure, let status = try? MessageStatus(record), let tag = status.tag else {
-            return SideAnswer()
-        }
+        guard isAwaited || record.mentionsFailure, let status = try? MessageStatus(record) else { return SideAnswer() }
+        if let refusal = status.refusal { try await heed(refusal, of: status, number, context) }
+        guard let tag = status.tag else { return SideAnswer() }
         if isAwaited, open.note(Evidence(status), of: tag.commandID) {
             return SideAnswer(wakes: [Wake(key: record.key ?? [])])
         }
@@ -48,11 +49,25 @@ extension OutboundSenderProcessor {
     }
 
     /// A message that we know has got a status: whoever waits for one that was sent earlier should have it by now.
-    private func noteFlow(_ record: StoredRecord, _ key: String, _ context: HandlerContext) async throws {
-        guard let id = (try? MessageStatus(record))?.tag?.commandID,
+    private func noteFlow(_ record: StoredRecord, _ number: String, _ context: HandlerContext) async throws {
+        guard let status = try? MessageStatus(record), let id = status.tag?.commandID,
             let accepted = try await SentCommands(context.state).acceptedAt(id)
         else { return }
-        flow.note(ConversationKey.business(of: key), accepted: accepted)
+        flow.note(number, accepted: accepted)
+        if status.status != "failed" { limiter.arrived(number: number, acceptedAt: accepted) }
+    }
+
+    /// A refusal of so long ago is found out by trying.
+    private static let freshness = Duration.seconds(300)
+
+    /// A number without payment, or too fast, says so in statuses as well: of messages that the API had accepted.
+    private func heed(
+        _ refusal: ClassifiedError, of status: MessageStatus, _ number: String, _ context: HandlerContext
+    ) async throws {
+        guard context.now - status.timestamp < Self.freshness else { return }
+        var accepted = status.timestamp
+        if let id = status.tag?.commandID { accepted = try await SentCommands(context.state).acceptedAt(id) ?? accepted }
+        limiter.refusedLater(refusal, number: number, pair: status.conversationKey, acceptedAt: accepted)
     }
 
     /// The message was accepted, and refused later. Its fallback, if it brings one, becomes a command.

@@ -31,7 +31,7 @@ final class SenderMetrics: Sendable {
     }
 
     /// Shows what the limiter and the open commands are like.
-    func observe(_ limiter: SendLimiter<ContinuousClock>, _ open: OpenCommands) {
+    func observe(_ limiter: SendLimiter, _ open: OpenCommands) {
         let inDoubt = SenderMetric.inDoubt.gauge(in: factory)
         let waiting = SenderMetric.waiting.gauge(in: factory)
         let inFlight = SenderMetric.inFlight.gauge(in: factory)
