@@ -54,6 +54,9 @@ struct BorrowedBytes: Hashable {
     @inline(__always)
     static func == (a: BorrowedBytes, b: StaticString) -> Bool { a == BorrowedBytes(b) }
 
+    @inline(__always)
+    static func ~= (pattern: StaticString, bytes: BorrowedBytes) -> Bool { bytes == pattern }
+
     func hash(into hasher: inout Hasher) { hasher.combine(bytes: raw) }
 
     @inline(__always)

@@ -47,27 +47,29 @@ public struct CloudEvent: Sendable, Hashable {
     ///
     /// Throws when `ce_id`, `ce_source` or `ce_type` is missing or empty.
     public init(_ headers: Headers) throws(MalformedRecord) {
-        var texts: [String: String] = [:]
+        (id, source, type, timeIsArrival) = ("", "", "", false)
         headers.forEachRaw { name, value in
-            let name = String(decoding: name, as: UTF8.self)
-            if let value, Name.all.contains(name) { texts[name] = String(decoding: value, as: UTF8.self) }
+            guard let value else { return }
+            var text: String { String(decoding: value, as: UTF8.self) }
+            // By their lengths first: most names are told apart by that.
+            switch BorrowedBytes(name) {
+            case Name.id: id = text
+            case Name.source: source = text
+            case Name.type: type = text
+            case Name.subject: subject = text
+            case Name.time: time = RFC3339.parse(text)
+            case Name.timeSource: timeIsArrival = text == Self.arrival
+            case Name.recordedTime: recordedTime = RFC3339.parse(text)
+            case Name.partitionKey: partitionKey = text
+            case Name.correlationID: correlationID = text
+            case Name.causationID: causationID = text
+            case Name.traceparent: traceparent = text
+            default: break
+            }
         }
-        func text(_ name: StaticString) -> String? { texts[name.description] }
-        func required(_ name: StaticString) throws(MalformedRecord) -> String {
-            guard let text = text(name), !text.isEmpty else { throw MalformedRecord(name.description) }
-            return text
+        for (text, name) in [(id, Name.id), (source, Name.source), (type, Name.type)] where text.isEmpty {
+            throw MalformedRecord(name.description)
         }
-        id = try required(Name.id)
-        source = try required(Name.source)
-        type = try required(Name.type)
-        subject = text(Name.subject)
-        time = text(Name.time).flatMap(RFC3339.parse)
-        timeIsArrival = text(Name.timeSource) == Self.arrival
-        recordedTime = text(Name.recordedTime).flatMap(RFC3339.parse)
-        partitionKey = text(Name.partitionKey)
-        correlationID = text(Name.correlationID)
-        causationID = text(Name.causationID)
-        traceparent = text(Name.traceparent)
     }
 
     /// The headers of the record.
@@ -107,12 +109,6 @@ public struct CloudEvent: Sendable, Hashable {
         static let correlationID: StaticString = "ce_correlationid"
         static let causationID: StaticString = "ce_causationid"
         static let traceparent: StaticString = "traceparent"
-
-        static let all = Set(
-            [
-                id, source, type, subject, time, timeSource, recordedTime, partitionKey, correlationID, causationID,
-                traceparent,
-            ].map(\.description))
     }
 
     static let arrival = "arrival"

@@ -131,6 +131,9 @@ public struct JSON: Sendable {
         }
     }
 
+    /// A text with backslashes: its bytes are not what it stands for.
+    var hasEscapes: Bool { token.hasEscapes }
+
     public var isNull: Bool { token.kind == .null }
 
     /// The elements of an array; of anything else none.

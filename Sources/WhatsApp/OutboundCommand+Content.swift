@@ -27,21 +27,47 @@ extension JSON {
     /// The same bytes for the same value: members by name (of repeated ones the last, which is the one that lookups
     /// see), no blanks, texts with no more escapes than needed. Numbers stand as they were written.
     var canonical: [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(bytes.count)
+        appendCanonical(to: &text)
+        return text
+    }
+
+    private func appendCanonical(to text: inout [UInt8]) {
         switch kind {
         case .object:
-            var members: [String: JSON] = [:]
-            forEachMember { members[$0] = $1 }
-            return JSONWriter.object { object in
-                for (name, value) in members.sorted(by: { $0.key < $1.key }) { object.rawMember(name, value.canonical) }
+            text.append(UInt8(ascii: "{"))
+            for (index, member) in canonicalMembers.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                JSONWriter.append(member.name, to: &text)
+                text.append(UInt8(ascii: ":"))
+                member.value.appendCanonical(to: &text)
             }
+            text.append(UInt8(ascii: "}"))
         case .array:
-            return JSONWriter.array { array in
-                for element in elements { array.rawElement(element.canonical[...]) }
+            text.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                element.appendCanonical(to: &text)
             }
-        case .string:
-            // The writer has no lone string; an array of one has it between its brackets.
-            return Array(JSONWriter.array { $0.element(string ?? "") }.dropFirst().dropLast())
-        case .number, .bool, .null: return Array(bytes)
+            text.append(UInt8(ascii: "]"))
+        // Without a backslash in it a text is what the writer would write.
+        case .string where !hasEscapes: text.append(contentsOf: bytes)
+        case .string: JSONWriter.append(string ?? "", to: &text)
+        case .number, .bool, .null: text.append(contentsOf: bytes)
         }
+    }
+
+    private var canonicalMembers: [(name: String, value: JSON)] {
+        var all: [(name: String, value: JSON)] = []
+        forEachMember { all.append(($0, $1)) }
+        // Members of one name stay in their order: the last of them counts.
+        let order = all.indices.sorted { (all[$0].name, $0) < (all[$1].name, $1) }
+        var members: [(name: String, value: JSON)] = []
+        for index in order {
+            if members.last?.name == all[index].name { members.removeLast() }
+            members.append(all[index])
+        }
+        return members
     }
 }

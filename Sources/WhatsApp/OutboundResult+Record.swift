@@ -82,7 +82,10 @@ extension OutboundResult {
         }
     }
 
-    public func record(topic: Topic) -> Record {
+    public func record(topic: Topic) -> Record { record(topic: topic, value: value) }
+
+    /// The same, where `value` is known already.
+    public func record(topic: Topic, value: [UInt8]) -> Record {
         let event = CloudEvent(
             type: .outboundResulted, id: eventID, source: channel.outboundSource, subject: messageID,
             time: finishedAt, recordedTime: finishedAt, partitionKey: conversationKey, correlationID: correlationID,

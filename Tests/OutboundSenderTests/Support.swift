@@ -56,7 +56,7 @@ enum Sample {
     static func processor(
         _ sender: any CommandSender, hosting: Hosting = .cloud, baseURL: String = "http://127.0.0.1:9",
         archive: any CommandArchive = MemoryArchive(), unknown: UnknownPolicy? = nil,
-        limiter: SendLimiter<ContinuousClock>? = nil, metrics: SenderMetrics = SenderMetrics()
+        limiter: SendLimiter? = nil, metrics: SenderMetrics = SenderMetrics()
     ) -> OutboundSenderProcessor {
         let endpoint = ChannelEndpoint(baseURL: baseURL, hosting: hosting, apiKey: APIKey("k"))
         let identity = ChannelIdentity(name: "shop", hosting: hosting, phoneNumberID: "700")
@@ -192,7 +192,7 @@ final class SenderScene: Sendable {
             let result = OutboundResult(
                 of: other, outcome: .accepted, messageID: "wamid.o", attempts: 1, firstAttemptAt: now - late,
                 finishedAt: now - late)
-            try await SentCommands(state).remember(result, of: other, fallback: nil)
+            try await SentCommands(state).remember(result.value, of: other, fallback: nil)
             try await status(of: other, message: "wamid.o")
         }
     }

@@ -33,6 +33,8 @@ struct OutboundSenderProcessor: Processor {
     /// of a command that comes after its machine is lost would have to be another writer's repetition.
     let state = StateMode.surviving(.beginning(with: [ConsentBook.prefix]))
     let effects = EffectMode.marked
+    /// A commit writes to two files and waits for the disk three times: more than a send costs.
+    let commitGap = Duration.milliseconds(20)
     let retry = RetryPolicy(base: .seconds(1), cap: .seconds(20), maxAttempts: 24, maxAge: patience)
 
     /// A command that fails for its own passing reasons leaves its line after that time.
@@ -48,7 +50,7 @@ struct OutboundSenderProcessor: Processor {
     let topics: Topics
     let sender: any CommandSender
     let channels: ChannelDirectory
-    let limiter: SendLimiter<ContinuousClock>
+    let limiter: SendLimiter
     let archive: any CommandArchive
     /// By which customers stop marketing messages, and resume them.
     let words: ConsentWords
@@ -59,7 +61,7 @@ struct OutboundSenderProcessor: Processor {
     let unknownWait: Duration
 
     init(
-        topics: Topics, sender: any CommandSender, channels: ChannelDirectory, limiter: SendLimiter<ContinuousClock>,
+        topics: Topics, sender: any CommandSender, channels: ChannelDirectory, limiter: SendLimiter,
         archive: any CommandArchive, words: ConsentWords = ConsentWords(stop: [], resume: []),
         unknownWait: Duration = .seconds(120), metrics: SenderMetrics = SenderMetrics()
     ) {
@@ -90,12 +92,7 @@ struct OutboundSenderProcessor: Processor {
             open.end(command.id)
             return [result.record(topic: topics.outboundResults)]
         }
-        let number = ConversationKey.business(of: command.conversationKey)
-        let handling = Handling(
-            command: command, record: record, number: number, context: context,
-            open: open.open(
-                command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
-                now: context.now, flow: flow.reading(number).sum))
+        let handling = handling(of: command, record, context)
         if context.effect == .unknown, let evidence = try await clearDoubt(handling) {
             return try await conclude(handling, evidence)
         }
@@ -134,22 +131,18 @@ struct OutboundSenderProcessor: Processor {
     /// The end of an accepted command.
     func remember(_ result: OutboundResult, _ handling: Handling) async throws -> [Record] {
         let mayFallBack = handling.command.fallback != nil && !result.usedFallback
+        let value = result.value
         try await SentCommands(handling.context.state).remember(
-            result, of: handling.command,
+            value, of: handling.command,
             fallback: mayFallBack ? RecordPosition(handling.record.source, handling.record.offset) : nil)
-        return [end(handling, result)]
+        return [end(handling, result, value)]
     }
 
     func deadLettered(
         _ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext
     ) async -> [Record] {
         guard inputs.contains(record.topic), let command = try? Self.command(record) else { return [] }
-        let handling = Handling(
-            command: command, record: record, number: ConversationKey.business(of: command.conversationKey),
-            context: context,
-            open: open.open(
-                command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
-                now: context.now, flow: .zero))
+        let handling = handling(of: command, record, context)
         let outcome: OutboundResult.Outcome =
             switch failure.disposition {
             case .unknown: .unknown
@@ -163,6 +156,17 @@ struct OutboundSenderProcessor: Processor {
             ?? OutboundResult.Failure(errorClass: failure.errorClass, message: failure.message)
         await archive.forget(CollectionOfOne(command.id))
         return [end(handling, result)]
+    }
+
+    private func handling(
+        of command: OutboundCommand, _ record: StoredRecord, _ context: HandlerContext
+    ) -> Handling {
+        let number = ConversationKey.business(of: command.conversationKey)
+        return Handling(
+            command: command, record: record, number: number, context: context,
+            open: open.open(
+                command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
+                now: context.now, flow: flow.reading(number).sum))
     }
 
     static func command(_ record: StoredRecord) throws(HandlerFailure) -> OutboundCommand {
@@ -218,10 +222,12 @@ extension OutboundSenderProcessor {
     }
 
     /// The command is at its end: nothing of it is kept but its result.
-    func end(_ handling: Handling, _ result: OutboundResult) -> Record {
+    ///
+    /// - Parameter value: the result's, where it is known already.
+    func end(_ handling: Handling, _ result: OutboundResult, _ value: [UInt8]? = nil) -> Record {
         handling.open.end()
         metrics.ended(result, requestedAt: handling.command.requestedAt)
-        return result.record(topic: topics.outboundResults)
+        return result.record(topic: topics.outboundResults, value: value ?? result.value)
     }
 
     /// The end of a marketing message for a person who wants none.

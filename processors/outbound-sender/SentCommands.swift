@@ -28,9 +28,11 @@ struct SentCommands {
         return result
     }
 
-    /// - Parameter fallback: where the command lies, if it brings a fallback that was not sent.
-    func remember(_ result: OutboundResult, of command: OutboundCommand, fallback: RecordPosition?) async throws {
-        var value = result.value
+    /// - Parameters:
+    ///   - result: the value of its result.
+    ///   - fallback: where the command lies, if it brings a fallback that was not sent.
+    func remember(_ result: [UInt8], of command: OutboundCommand, fallback: RecordPosition?) async throws {
+        var value = result
         if let fallback {
             let place = JSONWriter.object { place in
                 place.member("topic", fallback.partition.topic.name)
