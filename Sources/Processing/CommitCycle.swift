@@ -14,10 +14,16 @@ struct CommitCycle<C: Clock> where C.Duration == Duration {
     var journal: StateJournal?
 
     func run(_ job: CommitJob) async throws {
-        guard let state = job.state, disk != nil else { return try await commit(job) }
+        guard let state = job.state, disk != nil, await mustFlush(state) else { return try await commit(job) }
         try await flush(state, job)
         if job.progress.isEmpty { return }
         try await context.persist(at: "commit") { try await consumer.commit(job.commits) }
+    }
+
+    /// Where nobody wrote, the disk needs not know how far we are, unless it says how far the inputs are read again.
+    private func mustFlush(_ state: StateFlush) async -> Bool {
+        if !state.writes.isEmpty || context.processor.state == .rebuiltFromInputs { return true }
+        return await journal?.mayHaveOwnWrites(context.wallTime()) ?? false
     }
 
     /// Outputs, the state's topic, the disk.

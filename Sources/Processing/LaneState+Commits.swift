@@ -2,15 +2,17 @@ import EventLog
 
 /// What is committed next, and which partitions must wait.
 extension LaneState {
-    /// One commit at a time takes everything that finished meanwhile: prompt when idle, large under load.
-    mutating func nextCommit() -> CommitJob? {
+    /// One commit at a time takes everything that finished meanwhile: prompt when idle, large under load; larger with a
+    /// gap between them.
+    mutating func nextCommit(_ now: Moment<Instant>) -> CommitJob? {
         if case .closed = phase { return nil }
-        guard committing == nil else { return nil }
+        guard committing == nil, !isTooEarly(now) else { return nil }
         admitMarks()
         // Also where nothing changed: a commit asked for after the mark proves that the partition is ours.
         let marked = Set(marks.committing.map(\.source))
         guard isDirty || !marked.isEmpty else { return nil }
         isDirty = false
+        if rules.commitGap > .zero { commitAt = now.instant.advanced(by: rules.commitGap) }
         var job = CommitJob(outputs: outputs, bytes: uncommitted.bytes, records: uncommitted.records)
         for (source, partition) in partitions {
             job.sources.append(source)
@@ -26,6 +28,16 @@ extension LaneState {
         uncommitted = (0, 0)
         committing = job
         return job
+    }
+
+    /// What comes within the gap waits for its end; not when the lane is being given up.
+    private func isTooEarly(_ now: Moment<Instant>) -> Bool {
+        guard case .open = phase, let commitAt else { return false }
+        return now.instant < commitAt
+    }
+
+    func commitWakeAt(_ now: Moment<Instant>) -> Instant? {
+        committing == nil && (isDirty || marks.isWaiting) && isTooEarly(now) ? commitAt : nil
     }
 
     /// Main inputs pause when their part of the lane is full; side inputs, which may free it, only at twice its bytes.

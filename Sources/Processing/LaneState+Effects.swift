@@ -41,7 +41,7 @@ extension LaneState {
     /// When the first running handler will have taken too long. Those that wait for a mark have time.
     var nextWatch: Instant? {
         let waiting = marks.runs
-        return running.values.filter { !waiting.contains($0.id) }
+        return running.all.filter { !waiting.contains($0.id) }
             .map { $0.since.advanced(by: rules.configuration.handlerTimeout) }.min()
     }
 }

@@ -5,23 +5,14 @@ extension LaneState {
     /// Fills the hands that are free. Each main input has as many of its own, and so have all side inputs together: slow
     /// records of one, which wait for a limit, do not hold up the others.
     mutating func beginRuns(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
-        var free = (side: rules.concurrency, main: Array(repeating: rules.concurrency, count: rules.lines))
-        for run in running.values {
-            if run.isSide { free.side -= 1 } else { free.main[run.works[0].input] -= 1 }
-        }
-        while free.side > 0, let run = nextRun(now, { $0.beginSide() }) {
-            begun.append(run)
-            free.side -= 1
-        }
+        let hands = rules.concurrency
+        while running.side < hands, let run = nextRun(now, { $0.beginSide() }) { begun.append(run) }
         if breakers.isOpen(.processor) {
-            beginRunsInOutage(now, free: free.main.reduce(0, +), &begun)
+            beginRunsInOutage(now, free: running.main.reduce(0) { $0 + hands - $1 }, &begun)
             return
         }
-        for line in free.main.indices {
-            while free.main[line] > 0, let run = nextRun(now, { $0.begin(input: line) }) {
-                begun.append(run)
-                free.main[line] -= 1
-            }
+        for line in 0..<rules.lines {
+            while running.main[line] < hands, let run = nextRun(now, { $0.begin(input: line) }) { begun.append(run) }
         }
     }
 
@@ -42,7 +33,7 @@ extension LaneState {
             }
             lastRun += 1
             let run = Run(id: lastRun, key: key, works: works, now: now.instant)
-            running[run.id] = run
+            running.begin(run)
             if watchAt == nil { watchAt = now.instant.advanced(by: rules.configuration.handlerTimeout) }
             return run
         }
@@ -130,9 +121,9 @@ extension LaneState {
         let limit = rules.configuration.handlerTimeout
         var guilty: [Work] = []
         let waiting = marks.runs
-        for run in Array(running.values) where !waiting.contains(run.id) {
+        for run in running.all where !waiting.contains(run.id) {
             guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
-            running[run.id] = nil
+            running.end(run.id)
             breakers.giveUp(.run(run.id), at: now.instant, using: &random)
             var works = run.works
             if case .condemned(let failure) = works[0].fate {

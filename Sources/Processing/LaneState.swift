@@ -18,6 +18,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var group: String
         var deadLetterTopic: Topic
         var effects = EffectMode.none
+        /// See `Processor.commitGap`.
+        var commitGap = Duration.zero
         /// Main inputs; each has hands and room of its own in concurrent mode.
         var inputs: [Topic] = []
         var sideInputs: Set<Topic> = []
@@ -64,7 +66,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var partitions: [TopicPartition: PartitionState] = [:]
     var queues: KeyQueues
     var retries = RetrySchedule<Instant>()
-    var running: [UInt64: Run<Instant>] = [:]
+    var running: RunningRuns<Instant>
     var lastRun: UInt64 = 0
     /// So many next records each make a batch of their own, because a batch with them failed as a whole.
     var alone = 0
@@ -88,6 +90,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var uncommitted = (records: 0, bytes: 0)
     var committing: CommitJob?
     var isDirty = false
+    /// When the next commit may begin.
+    var commitAt: Instant?
     /// Bytes of all records from receiving to commit, and of what they cause.
     var heldBytes = 0
     /// By main input.
@@ -98,6 +102,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         self.rules = rules
         self.random = random
         queues = KeyQueues(isOrdered: rules.isOrdered, inputs: rules.lines)
+        running = RunningRuns(inputs: rules.lines)
         isFull = Array(repeating: false, count: rules.lines)
         breakers = Breakers(pauses: rules.configuration.outagePauses)
     }
@@ -140,7 +145,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
 
     /// A handler task is back. The result of one that was given up is dropped.
     mutating func finish(_ run: Run<Instant>, _ result: RunResult, at now: Moment<Instant>) {
-        guard running.removeValue(forKey: run.id) != nil else { return }
+        guard running.end(run.id) else { return }
         marks.refuse(run: run.id)
         if result.mustBeRepeated {
             alone += run.works.count
@@ -199,7 +204,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     mutating func drain(at now: Moment<Instant>) {
         guard case .open = phase else { return }
         phase = .draining(until: now.instant.advanced(by: rules.configuration.drainTimeout))
-        for run in running.values { run.stop() }
+        for run in running.all { run.stop() }
         marks.refuseWaiting()
     }
 
@@ -230,7 +235,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             beginRuns(now, &turn.start)
             turn.paused = pausedPartitions()
         }
-        turn.commit = nextCommit()
+        turn.commit = nextCommit(now)
         if turn.commit != nil, mustRecommit { (mustRecommit, recommitAt) = (false, nil) }
         movePhase(now)
         if case .closed = phase { turn.isClosed = true }
@@ -250,7 +255,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     private func wakeAt(_ now: Moment<Instant>) -> Instant? {
         switch phase {
         case .open:
-            [retries.nextDue, watchAt, mustRecommit ? nil : recommitAt, outageWakeAt(now)].compactMap { $0 }.min()
+            [retries.nextDue, watchAt, mustRecommit ? nil : recommitAt, outageWakeAt(now), commitWakeAt(now)]
+                .compactMap { $0 }.min()
         case .draining(let until), .committing(let until): [until, watchAt].compactMap { $0 }.min()
         case .closed: nil
         }
@@ -269,10 +275,10 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     }
 
     private mutating func disownAll(_ now: Moment<Instant>) {
-        for run in running.values {
+        for run in running.all {
             _ = run.disown(at: now.instant)
             marks.refuse(run: run.id)
+            running.end(run.id)
         }
-        running = [:]
     }
 }

@@ -33,6 +33,11 @@ public protocol Processor: Sendable {
     /// Whether handling acts on the outside. Default `.none`.
     var effects: EffectMode { get }
 
+    /// Commits of a lane begin so far apart at least, and what comes meanwhile shares the next one; the first after a
+    /// pause begins at once. For processors whose records cost less than the commits they would have each: a record waits
+    /// so long at most, and once more for its mark. Default zero.
+    var commitGap: Duration { get }
+
     /// Topics whose records help to handle `inputs`, e.g. the statuses of what was sent. They have as many partitions,
     /// are assigned along with them, and go to `handleSide`: ahead of main records where both wait, and never behind
     /// one that is parked. Default none.
@@ -87,6 +92,7 @@ extension Processor {
     public var state: StateMode { .none }
     public var stateLimits: StateLimits { StateLimits() }
     public var effects: EffectMode { .none }
+    public var commitGap: Duration { .zero }
     public func outageScope(of record: StoredRecord) -> String? { nil }
     public func deadline(of record: StoredRecord) -> Timestamp? { nil }
     public var sideInputs: [Topic] { [] }

@@ -343,3 +343,15 @@ extension ProcessorRuntime where C == ContinuousClock {
             wallTime: Timestamp.wallClock, observer: observer, logger: logger)
     }
 }
+
+/// A runtime on the machine's clocks, to be run.
+///
+/// Not the generic one itself, on purpose: what this calls the compiler makes for these clocks. Called from another
+/// module, the generic code would ask for types and their functions at each step, at several times the cost.
+public struct ProcessorService: Service {
+    private let runtime: ProcessorRuntime<ContinuousClock>
+
+    public init(_ runtime: ProcessorRuntime<ContinuousClock>) { self.runtime = runtime }
+
+    public func run() async throws { try await runtime.run() }
+}

@@ -62,13 +62,13 @@ public enum MillraceService {
             processor: processor, log: host.log, configuration: host.runtimeConfiguration, clock: ContinuousClock(),
             wallTime: { .now }, observer: ProcessorMetrics(group: group, inputs: processor.subscription),
             logger: host.logger)
-        if host.settings.admin == nil { return [runtime] }
+        if host.settings.admin == nil { return [ProcessorService(runtime)] }
         let watch = ProcessorWatch(
             group: group, source: runtime, log: host.log,
             stateDirectory: processor.state == .none ? nil : host.settings.stateDirectory, clock: ContinuousClock(),
             wallTime: { .now }, logger: host.logger)
         host.health.add("processor") { watch.readiness }
-        return [host.logProbe(), watch, runtime]
+        return [host.logProbe(), watch, ProcessorService(runtime)]
     }
 
     /// Runs services on the log, in the order given, until one ends or the process is told to stop.

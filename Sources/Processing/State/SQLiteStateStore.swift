@@ -41,6 +41,9 @@ final class SQLiteStateStore: Sendable {
     private let survivors: StateKeys
     private let limits: StateLimits
     private let sizes: Mutex<StateSizes>
+    /// What the disk knows of each topic, where it is known here.
+    private let progressed = Mutex<[Topic: Progress]>([:])
+    private let lookups: StateLookups
 
     private init(pool: DatabasePool, claim: Int64, survivors: StateKeys, limits: StateLimits, sizes: StateSizes) {
         self.pool = pool
@@ -48,6 +51,7 @@ final class SQLiteStateStore: Sendable {
         self.survivors = survivors
         self.limits = limits
         self.sizes = Mutex(sizes)
+        lookups = StateLookups(pool, survivors)
     }
 
     /// Opens or creates the file, with its folder, and claims it.
@@ -85,14 +89,7 @@ final class SQLiteStateStore: Sendable {
     /// Surviving entries alone fill the state.
     var isFull: Bool { size[.surviving] >= limits.maxBytes }
 
-    func value(_ key: String) async throws -> [UInt8]? {
-        let table = StateTable(key, survivors)
-        return try await pool.read { db in
-            try Data.fetchOne(
-                db.cachedStatement(sql: "SELECT value FROM \(table.rawValue) WHERE key = ?"), arguments: [key]
-            ).map(Array.init)
-        }
-    }
+    func value(_ key: String) async throws -> [UInt8]? { try await lookups.value(key) }
 
     /// Where each topic stood when the entries were last written: all below is applied but for the exceptions.
     func progress() async throws -> [Topic: Progress] { try await pool.read { try StateTables.progress($0) } }
@@ -100,13 +97,15 @@ final class SQLiteStateStore: Sendable {
     @discardableResult
     func write(_ transaction: Transaction) async throws -> Outcome {
         let (claim, survivors, limits, before) = (claim, survivors, limits, size)
+        let known = progressed.withLock { $0 }
+        let news = transaction.progress.filter { known[$0.key] != $0.value }
         let (outcome, after) = try await pool.write { db in
             guard try Int64.fetchOne(db.cachedStatement(sql: "SELECT number FROM claim")) == claim else {
                 throw Superseded()
             }
             var sizes = before
             try StateTables.put(transaction.writes, survivors, &sizes, db)
-            try StateTables.put(transaction.progress, db)
+            try StateTables.put(news, db)
             try StateTables.settle(transaction, survivors, db)
             try StateTables.forgetExpired(.plain, before: transaction.now, &sizes, db)
             let evicted = try StateTables.evict(downTo: limits.maxBytes, &sizes, db)
@@ -114,6 +113,7 @@ final class SQLiteStateStore: Sendable {
             return (Outcome(evicted: evicted), sizes)
         }
         sizes.withLock { $0 = after }
+        progressed.withLock { $0.merge(news) { _, new in new } }
         return outcome
     }
 

@@ -17,6 +17,9 @@ actor StateJournal {
     /// Bound on repairs and removals that one flush carries along.
     static let extras = 500
 
+    /// What expired is removed a moment later at most, once something is committed.
+    private static let expiryInterval = Duration.seconds(1)
+
     private let log: any Log
     private let disk: SQLiteStateStore
     let partition: TopicPartition
@@ -24,6 +27,8 @@ actor StateJournal {
     private var history: StateHistory
     private var flush: Int64 = 0
     private var mayDoubt = true
+    /// When to look next for what has expired.
+    private var expiryAt = Timestamp(milliseconds: .min)
     /// What was doubted before our claim has been written again, or is by the flush that is under way.
     private var hasSettled = false
     /// What was found in gaps and not told yet: a reading that failed goes on where it was.
@@ -38,12 +43,15 @@ actor StateJournal {
         epoch = history.position.epoch
     }
 
+    /// Whether the next flush may matter although no handler wrote: keys are to be written again, or some have expired.
+    func mayHaveOwnWrites(_ now: Timestamp) -> Bool { mayDoubt || now >= expiryAt }
+
     /// Makes a flush of these writes; nil when the topic need not hear of them. The flush before it was confirmed, or this
     /// one repeats it.
     func prepare(
         _ writes: StateWrites, _ progress: [Topic: Progress], survivors: StateKeys, now: Timestamp
     ) async throws -> Flush? {
-        var all = try await disk.expired(before: now, limit: Self.extras)
+        var all = try await expired(now)
         if mayDoubt {
             let doubted = try await disk.doubted(limit: Self.extras)
             hasSettled = hasSettled || doubted.count < Self.extras
@@ -60,6 +68,13 @@ actor StateJournal {
             seal += history.claims.filter { $0 < epoch }.map { StateRecord.withdrawnClaim($0, in: partition) }
         }
         return Flush(entries: entries, seal: seal, writes: all)
+    }
+
+    private func expired(_ now: Timestamp) async throws -> StateWrites {
+        if now < expiryAt { return [:] }
+        let expired = try await disk.expired(before: now, limit: Self.extras)
+        if expired.count < Self.extras { expiryAt = now + Self.expiryInterval }
+        return expired
     }
 
     /// The flush is on the log, there. Answers what to note with its writes on the disk; throws when it does not count.

@@ -31,7 +31,7 @@ struct ProcessorRun {
             processor: processor, log: log, configuration: configuration, observer: meter, logger: Backlog.silentLogger())
         return try await withThrowingTaskGroup(of: Duration?.self) { group in
             group.addTask {
-                try await runtime.run()
+                try await ProcessorService(runtime).run()
                 return nil
             }
             group.addTask { await meter.taken() }
