@@ -11,13 +11,15 @@ struct BareSends: ParsableCommand {
     @Option var port: Int
     @Option var sends = 20_000
     @Option var concurrency = 64
+    @Option var waiting = "poll"
 
     func run() throws {
+        guard let waiting = CurlLoop.Waiting(rawValue: waiting) else { throw ValidationError("waiting") }
         let command = try Commands.text(number: 0, user: 0)
         CurlLoop.run(
             url: "http://127.0.0.1:\(port)/messages",
             headers: ["D360-API-KEY: \(Scene.apiKey(0))", "Content-Type: application/json", "Accept: application/json", "Expect:"],
-            body: command.call(for: .cloud).body, sends: sends, concurrency: concurrency)
+            body: command.call(for: .cloud).body, sends: sends, concurrency: concurrency, waiting: waiting)
         say("\(CPUTime.microseconds / Double(sends))")
     }
 }

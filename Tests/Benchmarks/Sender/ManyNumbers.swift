@@ -9,22 +9,24 @@ enum ManyNumbers {
         let server = try OtherSide(["answer-server", "--delay-ms", "5"])
         defer { server.stop() }
         var bare: [Double] = []
+        var events: [Double] = []
         var client: [Double] = []
         var runs: [(perSecond: Double, cpu: Double, memory: Double)] = []
         // In turn, and the best of each: what else runs on the machine only ever adds.
         for _ in 0..<(quick ? 1 : 3) {
             bare.append(try cost("bare-sends", port: server.port))
+            events.append(try cost("bare-sends", "--waiting", "events", port: server.port))
             client.append(try cost("client-sends", port: server.port))
             runs.append(try await sends(quick ? 20_000 : 60_000, port: server.port))
         }
-        guard let bare = bare.min(), let client = client.min(), let cpu = runs.map(\.cpu).min(),
+        guard let bare = bare.min(), let events = events.min(), let client = client.min(), let cpu = runs.map(\.cpu).min(),
             let fastest = runs.map(\.perSecond).max()
         else { return }
         SenderRow(
             load: "100 numbers", accepted: quick ? 20_000 : 60_000, perSecond: fastest, cpu: cpu,
             memory: runs.map(\.memory).max()
         ).print()
-        say("CPU of a send: bare libcurl loop \(text(bare)) us, D360Client alone \(text(client)) us, outbound-sender \(text(cpu)) us")
+        say("CPU of a send: bare libcurl loop \(text(bare)) us (with epoll \(text(events)) us), D360Client alone \(text(client)) us, outbound-sender \(text(cpu)) us")
         goals.atLeast("sender_sends_per_second", fastest, 3_000)
         goals.atMost("sender_client_cpu_to_bare_curl", client / bare, 2)
         goals.atMost("sender_cpu_to_bare_curl", cpu / bare, 2)
@@ -32,8 +34,8 @@ enum ManyNumbers {
 
     private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
-    private static func cost(_ command: String, port: Int) throws -> Double {
-        let text = try run([program("millrace-bench"), command, "--port", "\(port)"])
+    private static func cost(_ command: String..., port: Int) throws -> Double {
+        let text = try run([program("millrace-bench")] + command + ["--port", "\(port)"])
         guard let cost = Double(text.prefix { !$0.isNewline }) else { throw BenchError("\(command) said: \(text)") }
         return cost
     }
