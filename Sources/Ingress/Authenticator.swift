@@ -21,7 +21,7 @@ struct Authenticator: Sendable {
                 given = given[space...].drop(while: \.isBlank)
             }
             var isMet = false
-            for accepted in accepted where constantTimeEquals(given, accepted) { isMet = true }
+            for index in accepted.indices where constantTimeEquals(given, accepted[index]) { isMet = true }
             return isMet
         }
     }
