@@ -90,13 +90,25 @@ enum StateTables {
     static func put(_ writes: StateWrites, _ survivors: StateKeys, _ sizes: inout StateSizes, _ db: Database) throws {
         for (key, entry) in writes {
             let table = StateTable(key, survivors)
+            // Most keys are new: then one statement does.
+            if let value = entry.value, try insert(key, value, entry.expires, into: table, db) {
+                sizes[table] += Int64(key.utf8.count + value.count)
+                continue
+            }
             // Not replaced in place: `id` says when an entry was written.
             sizes[table] -= try removed("DELETE FROM \(table.rawValue) WHERE key = ?", [key], db).bytes
-            guard let value = entry.value else { continue }
-            try db.cachedStatement(sql: "INSERT INTO \(table.rawValue) (key, value, expires) VALUES (?, ?, ?)")
-                .execute(arguments: [key, Data(value), entry.expires?.milliseconds])
+            guard let value = entry.value, try insert(key, value, entry.expires, into: table, db) else { continue }
             sizes[table] += Int64(key.utf8.count + value.count)
         }
+    }
+
+    /// False when the key is there.
+    private static func insert(
+        _ key: String, _ value: [UInt8], _ expires: Timestamp?, into table: StateTable, _ db: Database
+    ) throws -> Bool {
+        try db.cachedStatement(sql: "INSERT OR IGNORE INTO \(table.rawValue) (key, value, expires) VALUES (?, ?, ?)")
+            .execute(arguments: [key, Data(value), expires?.milliseconds])
+        return db.changesCount > 0
     }
 
     static func forgetExpired(
