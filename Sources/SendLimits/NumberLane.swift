@@ -5,6 +5,7 @@ struct NumberLane: Sendable {
     /// When the ceiling was told by the platform; nil while it is the configured one.
     var ceilingAt: Duration?
     var bucket: TokenBucket
+    var pace: Pace
     var hold: Hold?
     var pausedUntil: Duration
     var inFlight = 0
@@ -30,6 +31,7 @@ struct NumberLane: Sendable {
         self.account = account
         self.rate = AdaptiveRate(ceiling: rate)
         bucket = TokenBucket(at: now)
+        pace = Pace(at: now)
         pausedUntil = now
     }
 

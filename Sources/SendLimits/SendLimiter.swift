@@ -5,6 +5,8 @@ import WhatsApp
 /// Lets messages go no faster than the platform takes them, without a coordinator between instances.
 ///
 ///     let permit = try await limiter.admit(SendAdmission(number: …, pair: …, kind: .reply))
+///     …what must be done before…
+///     try await limiter.awaitDeparture(number: …)
 ///     …send…
 ///     permit.report(.accepted)
 ///
@@ -62,6 +64,17 @@ public final class SendLimiter: Sendable {
             cancel(id)
         }
         return try outcome.get()
+    }
+
+    /// Call right before a message that was let go leaves, when anything may have stood still since then: what was let go
+    /// one by one must not leave all at once. Throws when the task is cancelled.
+    public func awaitDeparture(number: String) async throws(SendRefusal) {
+        let (now, wait) = shell.withLock { shell in
+            let now = elapsed()
+            return (now, shell.state.departure(number, at: now))
+        }
+        if wait < Self.tick { return }
+        do { try await sleep(now + wait) } catch { throw SendRefusal(.cancelled) }
     }
 
     // MARK: What it must be told

@@ -264,6 +264,13 @@ struct SendLimiterState: Sendable {
         lanes[number]?.bulk.removeAll { waiters[$0]?.isInLine != true }
     }
 
+    /// How long a message that was let go must still wait, now that it is about to leave.
+    mutating func departure(_ number: String, at now: Duration) -> Duration {
+        guard let lane = lanes[number] else { return .zero }
+        let rate = lane.rate.value(at: now) * share(of: lane.account, at: now)
+        return rate > 0 ? lanes[number]?.pace.take(rate: rate, at: now) ?? .zero : .zero
+    }
+
     func share(of account: String, at now: Duration) -> Double {
         share * configuration.margin * everything.value(at: now) * (accounts[account]?.value(at: now) ?? 1)
     }

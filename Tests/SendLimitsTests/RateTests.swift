@@ -184,4 +184,21 @@ import WhatsApp
     ]) func lessonThatMakesNoSenseIsRefused(text: String) {
         #expect(LearnedLimit(value: Array(text.utf8)) == nil)
     }
+
+    @Test func whatStoodStillLeavesAtTheNumbersPace() {
+        var stand = Stand()
+        stand.expectSend("1")
+        let rate = 80 * 0.995
+        // Let go one by one, and held up together: beyond what the bucket holds they leave at the rate.
+        let waits = (0..<40).map { _ in stand.state.departure("1", at: stand.now) }
+        #expect(waits.prefix(8).allSatisfy { $0 == .zero })
+        #expect(waits.last.map { abs($0.inSeconds - (39 / rate - TokenBucket.depth)) < 0.001 } ?? false)
+        // At the pace of the bucket nobody waits.
+        stand.run(until: stand.now + .seconds(5))
+        for _ in 0..<200 {
+            stand.run(until: stand.now + .seconds(1 / rate))
+            #expect(stand.state.departure("1", at: stand.now) == .zero)
+        }
+        #expect(stand.state.departure("2", at: stand.now) == .zero, "a number that nobody has let go of")
+    }
 }

@@ -32,6 +32,10 @@ extension OutboundSenderProcessor {
         if command.isMark { return await sender.send(command, to: channel.endpoint) }
         let permit = try await permit(command, handling)
         try await handling.context.beginEffect()
+        // A slow commit let many go at once.
+        do throws(SendRefusal) { try await limiter.awaitDeparture(number: handling.number) } catch {
+            throw failure(error, handling)
+        }
         // The log may have been away for long.
         guard command.expiresAt > handling.now else { throw Self.expired }
         if handling.open.state.mustCountResend {

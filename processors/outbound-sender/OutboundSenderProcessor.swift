@@ -34,7 +34,7 @@ struct OutboundSenderProcessor: Processor {
     let state = StateMode.surviving(.beginning(with: [ConsentBook.prefix]))
     let effects = EffectMode.marked
     /// A commit writes to two files and waits for the disk three times: more than a send costs.
-    let commitGap = Duration.milliseconds(20)
+    let commitGap = Duration.milliseconds(10)
     let retry = RetryPolicy(base: .seconds(1), cap: .seconds(20), maxAttempts: 24, maxAge: patience)
 
     /// A command that fails for its own passing reasons leaves its line after that time.
