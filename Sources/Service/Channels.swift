@@ -32,7 +32,8 @@ public struct Channel: Sendable, Hashable {
     public var rate: Double?
     /// What becomes of a message when nobody knows whether it was accepted; nil: as the hosting has it.
     public var unknown: UnknownPolicy?
-    /// Webhooks may speak for this number only: for installations that several tenants share.
+    /// Webhooks may speak for this number only, and events of an account for `waba_id` only: for installations that
+    /// several tenants share.
     public var isBound: Bool
     /// Whether whole bodies go to the raw topic too; nil: as `MILLRACE_INGRESS_RAW` says.
     public var keepsRaw: Bool?
@@ -48,7 +49,7 @@ public struct Channel: Sendable, Hashable {
 ///         phone_number_id: "700100200300501"
 ///         waba_id: "900100200300401"
 ///         display_phone_number: "15550009001"
-///         bound: true                      # bodies that name another number are kept on `other` only
+///         bound: true                      # what names another number or account is kept on `other` only
 ///         raw: true                        # bodies are kept whole too, on `whatsapp.raw.v1`
 ///         webhook:
 ///           basic: { user: testuser, password_file: /run/secrets/main-webhook }

@@ -63,9 +63,17 @@ struct ChannelsReader {
             throw entry.error("hosting", "must be cloud or on-premise")
         }
         return ChannelIdentity(
-            name: name, hosting: hosting, wabaID: try members["waba_id"]?.text(),
-            phoneNumberID: try members["phone_number_id"]?.text(),
-            displayPhoneNumber: try members["display_phone_number"]?.text())
+            name: name, hosting: hosting, wabaID: try id("waba_id", entry, members),
+            phoneNumberID: try id("phone_number_id", entry, members),
+            displayPhoneNumber: try id("display_phone_number", entry, members))
+    }
+
+    private func id(
+        _ name: String, _ entry: SettingsTree, _ members: [String: SettingsTree]
+    ) throws(SettingError) -> String? {
+        guard let text = try members[name]?.text() else { return nil }
+        if text.allSatisfy(\.isWhitespace) { throw entry.error(name, "must not be empty") }
+        return text
     }
 
     private func baseURL(

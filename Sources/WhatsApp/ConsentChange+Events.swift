@@ -6,12 +6,12 @@ extension ConsentChange {
     ///     "value":{"user_preferences":[{"wa_id"?,"user_id"?,"parent_user_id"?,"category":"marketing_messages",
     ///                                   "value":"stop" or "resume","timestamp": seconds, as number or text}]}
     ///
-    /// Items that name nobody, another category or another value are passed over. Without a readable time the event's
+    /// A record with an `UnreadReason` tells none: it may speak for another tenant. Items that name nobody, another category or another value are passed over. Without a readable time the event's
     /// own counts.
     public static func changes(in record: StoredRecord) throws(MalformedRecord) -> [ConsentChange] {
         let event = try CloudEvent(record.headers)
         guard let bytes = record.value, let json = try? JSON(parsing: bytes) else { throw MalformedRecord("value") }
-        guard json["field"]?.string == "user_preferences" else { return [] }
+        guard json["field"]?.string == "user_preferences", json["reason"] == nil else { return [] }
         guard let channel = json["channel"], let name = channel["name"]?.string else {
             throw MalformedRecord("channel.name")
         }

@@ -24,7 +24,7 @@ public enum UnreadReason: String, Sendable, Hashable, CaseIterable {
     case outsideEntry = "outside_entry"
     /// The body names another number than the channel it came in through: the change's value.
     case foreignPhoneNumberID = "foreign_phone_number_id"
-    /// The body names another account than the channel it came in through: the change's value.
+    /// An event of another account than the channel it came in through has, or is known to have: the change's value.
     case foreignWABAID = "foreign_waba_id"
     /// Contacts too large to be repeated in each record: the list of contacts.
     case contactsNotCopied = "contacts_not_copied"

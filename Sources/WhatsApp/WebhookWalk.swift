@@ -154,14 +154,12 @@ struct WebhookWalk {
     }
 
     /// Whether the body speaks for somebody whom this channel does not stand for. The number decides where it is named;
-    /// the account only counts for events of the account.
+    /// the account only counts for events of the account. One that nobody has said to be the channel's own is foreign.
     private func foreign(_ origin: WebhookOrigin) -> UnreadReason? {
         guard setup.isBound, let own = setup.names.phoneNumberID else { return nil }
         if let named = origin.named.phoneNumberID { return named == own ? nil : .foreignPhoneNumberID }
-        guard origin.isAccountLevel, let account = setup.names.wabaID, let named = origin.named.wabaID else {
-            return nil
-        }
-        return named == account ? nil : .foreignWABAID
+        guard origin.isAccountLevel, let named = origin.named.wabaID else { return nil }
+        return named == setup.names.wabaID ? nil : .foreignWABAID
     }
 
     // MARK: Items of either envelope

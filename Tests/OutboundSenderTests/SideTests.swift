@@ -15,11 +15,11 @@ import WhatsApp
     private static let channel = ChannelIdentity(
         name: "shop", hosting: .cloud, wabaID: "900", phoneNumberID: "700", displayPhoneNumber: "+1 555 000 9001")
 
-    private func other(_ field: String, _ value: String) throws -> StoredRecord {
+    private func other(_ field: String, _ value: String, boundTo channel: ChannelIdentity? = nil) throws -> StoredRecord {
         let body = #"{"object":"whatsapp_business_account","entry":[{"id":"900","time":1790000000,"changes":["#
             + #"{"field":"\#(field)","value":\#(value)}]}]}"#
-        let records = try WebhookSplitter.split(
-            Array(body.utf8), channel: Self.channel, topics: Sample.topics, receivedAt: Sample.now)
+        let splitter = WebhookSplitter(channel: channel ?? Self.channel, topics: Sample.topics, isBound: channel != nil)
+        let records = try splitter.split(Array(body.utf8), receivedAt: Sample.now)
         return StoredRecord(try #require(records.first), at: Sample.now)
     }
 
@@ -128,6 +128,36 @@ import WhatsApp
         let downgrade = try other(
             "phone_number_quality_update", #"{"display_phone_number":"15550009001","event":"FLAGGED"}"#)
         #expect(try await scene.processor.handleSide(downgrade, scene.context()).outputs.isEmpty)
+    }
+
+    /// One tenant's webhook tells nothing of another tenant's numbers, templates and customers.
+    @Test func whatAForeignWebhookSaysChangesNothing() async throws {
+        let (scene, _) = try scene()
+        func channel(_ name: String, _ number: String, _ account: String) -> SendingChannel {
+            let identity = ChannelIdentity(
+                name: name, hosting: .cloud, wabaID: account, phoneNumberID: number, displayPhoneNumber: "+1 555 \(number)")
+            let endpoint = ChannelEndpoint(baseURL: "http://x", hosting: .cloud, apiKey: APIKey("k"))
+            return SendingChannel(identity, endpoint, isBound: true)
+        }
+        scene.processor.channels.replace([
+            channel("shop", "700", "900"), channel("sister", "701", "900"), channel("other", "702", "902"),
+        ])
+        func upgrade(_ number: String) throws -> StoredRecord {
+            try other("phone_number_quality_update", #"{"display_phone_number":"1555\#(number)","event":"THROUGHPUT_UPGRADE"}"#)
+        }
+        func told(_ record: StoredRecord) async throws -> Int {
+            try await scene.processor.handleSide(record, scene.context()).outputs.count
+        }
+        #expect(try await told(upgrade("700")) == 1)
+        #expect(try await told(upgrade("701")) == 1)
+        #expect(try await told(upgrade("702")) == 0)
+        let stranger = ChannelIdentity(name: "other", hosting: .cloud, wabaID: "902", phoneNumberID: "702")
+        let preference = #"{"user_preferences":[{"wa_id":"15550001111","category":"marketing_messages","value":"resume"}]}"#
+        let paused = #"{"event":"PAUSED","message_template_name":"promo","message_template_language":"en"}"#
+        for (field, value) in [("user_preferences", preference), ("message_template_status_update", paused)] {
+            #expect(try await told(other(field, value)) == 1)
+            #expect(try await told(other(field, value, boundTo: stranger)) == 0)
+        }
     }
 
     @Test func pausedTemplateStopsAloneUntilItIsApproved() async throws {

@@ -113,6 +113,10 @@ import WhatsApp
         (["MILLRACE_CHANNEL_BASIC_USER": "s3cret"], "MILLRACE_CHANNEL_BASIC: needs password"),
         (["MILLRACE_CHANNEL_BASIC_PASSWORD": "s3cret"], "MILLRACE_CHANNEL_BASIC: needs user"),
         (["MILLRACE_CHANNEL_SIGNATURE_SECRET": ""], "MILLRACE_CHANNEL_SIGNATURE_SECRET: must not be empty"),
+        (
+            ["MILLRACE_CHANNEL_SIGNATURE_SECRET": "s", "MILLRACE_CHANNEL_PHONE_NUMBER_ID": ""],
+            "MILLRACE_CHANNEL_PHONE_NUMBER_ID: must not be empty"
+        ),
         (["MILLRACE_CHANNEL_SIGNATURE_SECRET_FILE": "/nowhere"], "MILLRACE_CHANNEL_SIGNATURE_SECRET_FILE: names a file"),
         (["MILLRACE_CHANNEL_SIGNATURE_SECRT": "s3cret"], "MILLRACE_CHANNEL_SIGNATURE_SECRT: is not known"),
         (["MILLRACE_CHANNEL_BOUND": "s3cret", "MILLRACE_CHANNEL_SIGNATURE_SECRET": "s3cret"], "MILLRACE_CHANNEL_BOUND: must be true or false"),

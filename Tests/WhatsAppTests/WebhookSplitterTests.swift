@@ -274,6 +274,10 @@ import Testing
         // Events of another account are marked as well.
         let event = Self.cloud(#""event":"DISABLED""#, waba: "9002", phone: nil, field: "account_update")
         #expect(try Self.value(bound(event)[0])["reason"]?.string == "foreign_waba_id")
+        let nameless = ChannelIdentity(name: "shop", hosting: .cloud, phoneNumberID: "7001")
+        let unsure = try WebhookSplitter(channel: nameless, topics: Self.topics, isBound: true)
+            .split(Array(event.utf8), receivedAt: Self.arrival)
+        #expect(try Self.value(unsure[0])["reason"]?.string == "foreign_waba_id")
         #expect(try Self.value(Self.split(event)[0])["reason"] == nil)
     }
 

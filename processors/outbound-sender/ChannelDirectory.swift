@@ -42,8 +42,16 @@ final class ChannelDirectory: Sendable {
         }
     }
 
-    /// The `phone_number_id` of a number that an event names by its digits.
-    func number(displayedAs digits: String) -> String? { content.withLock { $0.byDisplay[digits] } }
+    /// The `phone_number_id` of a number that an event names by its digits. A bound channel is heard on the numbers of its
+    /// own account only.
+    func number(displayedAs digits: String, toldBy name: String?) -> String? {
+        content.withLock { content in
+            guard let number = content.byDisplay[digits] else { return nil }
+            guard let teller = name.flatMap({ content.byName[$0] }), teller.isBound else { return number }
+            let account = content.byNumber[number]?.identity.wabaID
+            return teller.identity.business == number || (account != nil && account == teller.identity.wabaID) ? number : nil
+        }
+    }
 
     /// The number's own channel: one webhook name can serve several numbers, so the number goes first. The name counts
     /// for a command that names no number, and for a channel that is bound to none; never for another number's channel,

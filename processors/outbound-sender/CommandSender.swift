@@ -23,11 +23,17 @@ struct SendingChannel: Sendable {
     var unknown: UnknownPolicy
     /// Messages a second; nil: the platform's default.
     var rate: Double?
+    /// See `Channel.isBound`.
+    var isBound: Bool
 
-    init(_ identity: ChannelIdentity, _ endpoint: ChannelEndpoint, unknown: UnknownPolicy? = nil, rate: Double? = nil) {
+    init(
+        _ identity: ChannelIdentity, _ endpoint: ChannelEndpoint, unknown: UnknownPolicy? = nil, rate: Double? = nil,
+        isBound: Bool = false
+    ) {
         self.identity = identity
         self.endpoint = endpoint
         self.unknown = unknown ?? .usual(of: identity.hosting)
         self.rate = rate
+        self.isBound = isBound
     }
 }

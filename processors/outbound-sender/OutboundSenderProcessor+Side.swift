@@ -132,8 +132,10 @@ extension OutboundSenderProcessor {
             return SideAnswer(outputs: outputs)
         }
         switch try? SendingEvent(record) {
-        case .throughput(let id, let display, let rate, let at):
-            guard let number = id ?? display.flatMap({ channels.number(displayedAs: $0) }) else { return SideAnswer() }
+        case .throughput(let id, let display, let channel, let rate, let at):
+            guard let number = id ?? display.flatMap({ channels.number(displayedAs: $0, toldBy: channel) }) else {
+                return SideAnswer()
+            }
             let ceiling = LearnedLimit.Rate(micro: Int64(rate * 1_000_000), at: at)
             return SideAnswer(outputs: [LearnedLimit(.number(number), ceiling: ceiling).record(topic: topics.sendLimits)])
         case .template(let account, let name, let language, let isUsable, let at):

@@ -62,7 +62,7 @@ extension Channels {
             return SendingChannel(
                 channel.identity,
                 ChannelEndpoint(baseURL: channel.baseURL, hosting: channel.identity.hosting, apiKey: key),
-                unknown: channel.unknown, rate: channel.rate)
+                unknown: channel.unknown, rate: channel.rate, isBound: channel.isBound)
         }
     }
 }
