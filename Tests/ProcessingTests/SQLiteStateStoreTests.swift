@@ -21,6 +21,34 @@ import Testing
         }
     }
 
+    @Test func lookupsOfACrowdEachGetTheirOwnAndSeeWhatWasWrittenBefore() async throws {
+        try await withFolder { folder in
+            let store = try await SQLiteStateStore.open(folder + "/0.db")
+            for round in UInt8(0)..<20 {
+                try await store.write(.init(writes: ["\(round)": StateEntry(value: [round])], now: Timestamp(seconds: 0)))
+                try await withThrowingTaskGroup(of: (UInt8, [UInt8]?).self) { group in
+                    for key in UInt8(0)..<40 { group.addTask { (key, try await store.value("\(key)")) } }
+                    for try await (key, value) in group { #expect(value == (key <= round ? [key] : nil)) }
+                }
+            }
+        }
+    }
+
+    @Test func aTopicThatStoodStillKeepsItsProgress() async throws {
+        try await withFolder { folder in
+            let (t, u) = (Progress(offset: 9, parked: [1]), Progress(offset: 3))
+            let moved = Progress(offset: 4)
+            do {
+                let store = try await SQLiteStateStore.open(folder + "/0.db")
+                try await store.write(.init(progress: ["t": t, "u": u], now: Timestamp(seconds: 0)))
+                try await store.write(.init(progress: ["t": t, "u": moved], now: Timestamp(seconds: 0)))
+                try await store.write(.init(progress: ["t": t, "u": u], now: Timestamp(seconds: 0)))
+            }
+            let store = try await SQLiteStateStore.open(folder + "/0.db")
+            #expect(try await store.progress() == ["t": t, "u": u])
+        }
+    }
+
     @Test func entriesAreForgottenAfterTheirTime() async throws {
         try await withFolder { folder in
             let store = try await SQLiteStateStore.open(folder + "/0.db")

@@ -188,7 +188,7 @@ import WhatsApp
     @Test func whatStoodStillLeavesAtTheNumbersPace() {
         var stand = Stand()
         stand.expectSend("1")
-        let rate = 80 * 0.995
+        let rate = 80.0
         // Let go one by one, and held up together: beyond what the bucket holds they leave at the rate.
         let waits = (0..<40).map { _ in stand.state.departure("1", at: stand.now) }
         #expect(waits.prefix(8).allSatisfy { $0 == .zero })

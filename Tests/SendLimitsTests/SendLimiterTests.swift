@@ -71,6 +71,32 @@ private struct EarlyClock: Clock {
         #expect(limiter.snapshot().inFlight == 0)
     }
 
+    @Test func departureBeyondThePaceWaitsForItsTimeAndEndsWithItsTask() async throws {
+        let clock = ManualClock()
+        let limiter = limiter(clock)
+        let permit = Task { try await limiter.admit(admission()) }
+        await advance(clock) { limiter.snapshot().inFlight == 1 }
+        clock.advance(by: .seconds(1))
+        let timers = clock.sleeperCount
+        // What the bucket holds, 0.1 s of 80 a second, leaves at once, and the one that is due.
+        for _ in 0..<9 { try await limiter.awaitDeparture(number: "1") }
+        #expect(clock.sleeperCount == timers)
+        let left = Counter()
+        let late = Task {
+            try await limiter.awaitDeparture(number: "1")
+            left.add()
+        }
+        await eventually { clock.sleeperCount == timers + 1 }
+        let cancelled = Task { try await limiter.awaitDeparture(number: "1") }
+        await eventually { clock.sleeperCount == timers + 2 }
+        cancelled.cancel()
+        await #expect(throws: SendRefusal(.cancelled)) { try await cancelled.value }
+        #expect(left.value == 0)
+        await advance(clock) { left.value == 1 }
+        try await late.value
+        try await permit.value.report(.accepted)
+    }
+
     @Test func timerThatFiresEarlyIsSetAgain() async throws {
         let clock = EarlyClock()
         let limiter = SendLimiter(SendLimitsConfiguration(margin: 1), clock: clock)
