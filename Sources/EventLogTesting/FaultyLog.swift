@@ -105,7 +105,7 @@ private struct FaultyProducer: Producer {
     }
 }
 
-private struct FaultyConsumer: Consumer {
+private struct FaultyConsumer: ForwardingConsumer {
     let base: any Consumer
     let faults: Faults
 
@@ -128,14 +128,4 @@ private struct FaultyConsumer: Consumer {
             throw error
         }
     }
-
-    func next() async throws(LogError) -> ConsumerEvent? { try await base.next() }
-    func start(at positions: [TopicPartition: Offset]) async throws(LogError) { try await base.start(at: positions) }
-    func pause(_ partitions: [TopicPartition]) async throws(LogError) { try await base.pause(partitions) }
-    func resume(_ partitions: [TopicPartition]) async throws(LogError) { try await base.resume(partitions) }
-    func seek(_ partition: TopicPartition, to offset: Offset) async throws(LogError) {
-        try await base.seek(partition, to: offset)
-    }
-    func release(_ partitions: [TopicPartition]) async throws(LogError) { try await base.release(partitions) }
-    func close() async { await base.close() }
 }

@@ -72,7 +72,8 @@ import Testing
 }
 
 /// Counts what reaches it.
-private final class CountingLog: Log, Producer, Consumer, Admin {
+private final class CountingLog: Log, Producer, ForwardingConsumer, Admin {
+    var base: any Consumer { SilentConsumer() }
     private let counts = Mutex((produced: 0, committed: 0))
     var produced: Int { counts.withLock(\.produced) }
     var committed: Int { counts.withLock(\.committed) }
@@ -89,14 +90,6 @@ private final class CountingLog: Log, Producer, Consumer, Admin {
     func commit(_ commits: [TopicPartition: Commit], outputs: [Record]) async throws(LogError) {
         counts.withLock { $0.committed += 1 }
     }
-    func produce(_ records: [Record], for sources: [TopicPartition]) async throws(LogError) -> [RecordPosition] { [] }
-
-    func next() async throws(LogError) -> ConsumerEvent? { nil }
-    func start(at positions: [TopicPartition: Offset]) async throws(LogError) {}
-    func pause(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func resume(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func seek(_ partition: TopicPartition, to offset: Offset) async throws(LogError) {}
-    func release(_ partitions: [TopicPartition]) async throws(LogError) {}
     func close() async {}
 
     func createTopics(_ specs: [TopicSpec]) async throws(LogError) {}

@@ -1,4 +1,5 @@
 import EventLog
+import EventLogTesting
 import Synchronization
 
 /// A log that asks a test before it does things.
@@ -40,16 +41,13 @@ private struct HookedReader: Reader {
     func close() async { await base.close() }
 }
 
-private struct HookedConsumer: Consumer {
+private struct HookedConsumer: ForwardingConsumer {
     let base: any Consumer
     let hooks: HookedLog.Hooks
 
     func commit(_ commits: [TopicPartition: Commit], outputs: [Record]) async throws(LogError) {
         try hooks.beforeCommit(commits)
         try await base.commit(commits, outputs: outputs)
-    }
-    func produce(_ records: [Record], for sources: [TopicPartition]) async throws(LogError) -> [RecordPosition] {
-        try await base.produce(records, for: sources)
     }
     func produce(
         _ records: [Record], sealedBy seal: [Record], for sources: [TopicPartition]
@@ -61,15 +59,6 @@ private struct HookedConsumer: Consumer {
         try beforeSeal(seal)
         return try await positions + base.produce(seal, for: sources)
     }
-    func next() async throws(LogError) -> ConsumerEvent? { try await base.next() }
-    func start(at positions: [TopicPartition: Offset]) async throws(LogError) { try await base.start(at: positions) }
-    func pause(_ partitions: [TopicPartition]) async throws(LogError) { try await base.pause(partitions) }
-    func resume(_ partitions: [TopicPartition]) async throws(LogError) { try await base.resume(partitions) }
-    func seek(_ partition: TopicPartition, to offset: Offset) async throws(LogError) {
-        try await base.seek(partition, to: offset)
-    }
-    func release(_ partitions: [TopicPartition]) async throws(LogError) { try await base.release(partitions) }
-    func close() async { await base.close() }
 }
 
 /// Lets so many calls pass.

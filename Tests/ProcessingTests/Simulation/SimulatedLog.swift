@@ -85,7 +85,8 @@ extension SimulatedLog.Content {
 }
 
 /// One owner's membership.
-struct SimulatedConsumer: Consumer {
+struct SimulatedConsumer: ForwardingConsumer {
+    var base: any Consumer { SilentConsumer() }
     struct Died: Error {}
     let log: SimulatedLog
     let epoch: Int
@@ -106,14 +107,6 @@ struct SimulatedConsumer: Consumer {
         try await commit([:], outputs: records)
         return []
     }
-
-    func next() async throws(LogError) -> ConsumerEvent? { nil }
-    func start(at positions: [TopicPartition: Offset]) async throws(LogError) {}
-    func pause(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func resume(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func seek(_ partition: TopicPartition, to offset: Offset) async throws(LogError) {}
-    func release(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func close() async {}
 }
 
 extension Mutex where Value == Bool {

@@ -143,7 +143,8 @@ final class StateSimulation: Sendable {
 }
 
 /// An owner's membership.
-private struct StateSimulationConsumer: Consumer {
+private struct StateSimulationConsumer: ForwardingConsumer {
+    var base: any Consumer { SilentConsumer() }
     let simulation: StateSimulation
     let generation: Int
     let isCalm: Bool
@@ -194,12 +195,4 @@ private struct StateSimulationConsumer: Consumer {
         let positions = records.isEmpty ? [] : try await produce(records, for: sources)
         return try await positions + produce(seal, for: sources)
     }
-
-    func next() async throws(LogError) -> ConsumerEvent? { nil }
-    func start(at positions: [TopicPartition: Offset]) async throws(LogError) {}
-    func pause(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func resume(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func seek(_ partition: TopicPartition, to offset: Offset) async throws(LogError) {}
-    func release(_ partitions: [TopicPartition]) async throws(LogError) {}
-    func close() async {}
 }
