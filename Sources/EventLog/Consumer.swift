@@ -11,7 +11,8 @@ public struct ConsumerConfiguration: Sendable {
     public var sessionTimeout: Duration
     /// Stable name of this member (Kafka's `group.instance.id`); nil for dynamic membership.
     public var instanceID: String?
-    /// Bound on records fetched ahead and not yet taken by `next()`, in bytes.
+    /// Bound on records fetched ahead and not yet taken by `next()`, in bytes. What the log's library has on its way then
+    /// is kept for a moment, a quarter of a second on Kafka, and let go if nothing is taken.
     public var maxBufferedBytes: Int
     /// Bound on the records of one `.records` event.
     public var maxBatchRecords: Int

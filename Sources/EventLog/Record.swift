@@ -30,30 +30,6 @@ public struct Record: Sendable, Hashable {
     public var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.packed.count }
 }
 
-/// A record as the log holds it.
-public struct StoredRecord: Sendable, Hashable {
-    public var source: TopicPartition
-    public var offset: Offset
-    public var key: [UInt8]?
-    public var value: [UInt8]?
-    public var headers: Headers
-    public var timestamp: Timestamp
-
-    public init(
-        source: TopicPartition, offset: Offset, key: [UInt8]?, value: [UInt8]?, headers: Headers, timestamp: Timestamp
-    ) {
-        self.source = source
-        self.offset = offset
-        self.key = key
-        self.value = value
-        self.headers = headers
-        self.timestamp = timestamp
-    }
-
-    public var topic: Topic { source.topic }
-    public var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.packed.count }
-}
-
 /// Where a produced record came to lie.
 public struct RecordPosition: Sendable, Hashable {
     public var partition: TopicPartition

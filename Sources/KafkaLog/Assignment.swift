@@ -31,7 +31,8 @@ struct Assignment {
 struct ReadingPartition {
     /// The next offset to take; anything below it is stale.
     var next: Offset
-    var isPaused = false
+    /// Since when the caller has it paused.
+    var pausedSince: ContinuousClock.Instant?
     /// The partition does not hold `next`: it stands still until `seek`.
     var isOutOfRange = false
     /// librdkafka has stopped for good after out of range: only assigning again gets it going.

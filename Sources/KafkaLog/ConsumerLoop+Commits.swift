@@ -16,9 +16,9 @@ extension ConsumerLoop {
         if isLost { disown() }
         let owned = isLost || buffer.holdsAssignment ? [] : ownedByMember.withLock { $0 }
         var answers: [() -> Void] = []
-        if let request = commits.next(owned: owned, answers: &answers) {
+        if let request = commits.next(owned: owned, at: .now, answers: &answers) {
             let list = RDKafkaPartitionList(request)
-            let code = rd_kafka_commit_queue(client.handle, list.pointer, queue.pointer, commitCallback, nil)
+            let code = rd_kafka_commit_queue(client.handle, list.pointer, replies.pointer, commitCallback, nil)
             if code != RD_KAFKA_RESP_ERR_NO_ERROR {
                 commits.finish(with: { _ in .failure(code.error("commit")) }, answers: &answers)
             }

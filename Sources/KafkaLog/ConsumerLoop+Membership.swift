@@ -89,6 +89,7 @@ extension ConsumerLoop {
 
     private func stopReading() {
         buffer.discard(assignment.owned)
+        buffer.setPaused(assignment.owned, false)
         reading = [:]
         outOfRange = []
         pausedEarly = []

@@ -7,6 +7,10 @@ import Logging
 /// librdkafka is told three things only: assign all with offsets, pause, and seek-then-resume. Every resume names
 /// the offset to go on from, because 2.0.2 goes on from positions of its own after pause and seek; and a record
 /// below the offset expected is stale and dropped.
+///
+/// A pause makes librdkafka drop what it has fetched, and a resume makes it fetch that again. Under load lanes are full for
+/// milliseconds at a time, and so is the buffer; for so short a time nothing is fetched less: a paused partition's records
+/// wait in the buffer, and when that is full, librdkafka's wait in its queue.
 extension ConsumerLoop {
     /// Partitions that have gone meanwhile are left alone here and below: the event that says so is on its way.
     func start(at positions: [TopicPartition: Offset]) throws(LogError) {
@@ -15,21 +19,26 @@ extension ConsumerLoop {
             throw LogError(.invalidConfiguration, "start must name every partition assigned")
         }
         reading = positions.filter { assignment.owned.contains($0.key) }.mapValues { ReadingPartition(next: $0) }
-        for partition in pausedEarly { reading[partition]?.isPaused = true }
+        for partition in pausedEarly { reading[partition]?.pausedSince = .now - Self.pausePatience }
         pausedEarly = []
         assignment.phase = .started
         assignAll()
     }
 
+    /// How long a pause, or a full buffer, may last before librdkafka is told.
+    static var pausePatience: Duration { .milliseconds(250) }
+
     func setPaused(_ partitions: [TopicPartition], _ isPaused: Bool) {
-        for partition in partitions where assignment.owned.contains(partition) {
-            guard reading[partition] != nil else {
-                if isPaused { pausedEarly.insert(partition) } else { pausedEarly.remove(partition) }
-                continue
+        let owned = partitions.filter(assignment.owned.contains)
+        buffer.setPaused(owned, isPaused)
+        for partition in owned {
+            if let known = reading[partition] {
+                reading[partition]!.pausedSince = isPaused ? known.pausedSince ?? .now : nil
+            } else if isPaused {
+                pausedEarly.insert(partition)
+            } else {
+                pausedEarly.remove(partition)
             }
-            reading[partition]!.isPaused = isPaused
-            // A waiting partition must not take the others' room: what is held of it is fetched again.
-            if isPaused, let first = buffer.discardRecords(of: partition) { move(partition, to: first) }
         }
     }
 
@@ -53,9 +62,11 @@ extension ConsumerLoop {
     /// Brings librdkafka to what `reading` wants. Called before every poll, so that no record from before a seek or
     /// a pause is taken after it.
     func syncFetching() {
-        isBufferFull = isBufferFull ? !buffer.hasRoom : buffer.isFull
+        noteFullness()
         guard assignment.phase == .started else { return }
-        let wanted = reading.filter { shouldFetch($0.value) }
+        let now = ContinuousClock.now
+        dropPaused(now)
+        let wanted = reading.filter { shouldFetch($0.value, now) }
         let stopping = reading.filter { $0.value.isFetching && ($0.value.needsSeek || wanted[$0.key] == nil) }
         pause(stopping.map(\.key))
         let starting = wanted.filter { reading[$0.key]?.isFetching == false }
@@ -64,8 +75,33 @@ extension ConsumerLoop {
         resume(starting.mapValues(\.next))
     }
 
-    private func shouldFetch(_ partition: ReadingPartition) -> Bool {
-        !partition.isPaused && !partition.isOutOfRange && !isBufferFull
+    private func noteFullness() {
+        let isFull = bufferFullSince == nil ? buffer.isFull : !buffer.hasRoom
+        bufferFullSince = isFull ? bufferFullSince ?? .now : nil
+    }
+
+    /// A partition that waits for longer must not take the others' room: what is held of it is fetched again.
+    private func dropPaused(_ now: ContinuousClock.Instant) {
+        for (partition, state) in reading where state.isFetching && isOver(state.pausedSince, now) {
+            if let first = buffer.discardRecords(of: partition) { move(partition, to: first) }
+        }
+    }
+
+    private func isOver(_ since: ContinuousClock.Instant?, _ now: ContinuousClock.Instant) -> Bool {
+        since.map { $0 + Self.pausePatience <= now } ?? false
+    }
+
+    private func shouldFetch(_ partition: ReadingPartition, _ now: ContinuousClock.Instant) -> Bool {
+        !partition.isOutOfRange && !isOver(partition.pausedSince, now) && !isOver(bufferFullSince, now)
+    }
+
+    /// Whether what librdkafka has fetched is to stay there for a moment.
+    var isResting: Bool { bufferFullSince != nil && reading.values.contains(where: \.isFetching) }
+
+    /// When patience ends next.
+    var patienceEnd: ContinuousClock.Instant? {
+        let waiting = reading.values.lazy.filter(\.isFetching)
+        return (waiting.compactMap(\.pausedSince) + [bufferFullSince].compactMap { $0 }).min().map { $0 + Self.pausePatience }
     }
 
     /// Assigns every started partition at its `next`. All are fetched anew.
@@ -79,7 +115,8 @@ extension ConsumerLoop {
             reading[partition]!.needsSeek = false
             reading[partition]!.isFetching = true
         }
-        pause(reading.filter { !shouldFetch($0.value) }.map(\.key))
+        let now = ContinuousClock.now
+        pause(reading.filter { !shouldFetch($0.value, now) }.map(\.key))
     }
 
     func assign(_ offsets: [TopicPartition: Offset]) {
@@ -118,15 +155,17 @@ extension ConsumerLoop {
 
     // MARK: What librdkafka tells
 
-    /// Takes the record of a message unless it is stale.
+    /// Takes the record of a message unless it is stale. The message is the record's, or given back.
     func accept(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ intake: inout Intake) {
         if !intake.goesOn(with: message.pointee) {
             close(&intake)
             let source = source(of: message.pointee)
-            intake.begin(source, message.pointee, next: reading[source]?.next)
+            intake.begin(source, message.pointee, next: reading[source]?.next, loan: lending.begin(source))
         }
-        guard let expected = intake.next, message.pointee.offset >= expected else { return }
-        intake.append(RDKafkaRecord.stored(message, of: intake.source))
+        guard let expected = intake.next, message.pointee.offset >= expected else {
+            return rd_kafka_message_destroy(message)
+        }
+        intake.append(message)
     }
 
     /// All that was taken. What is read next of each partition is known from here on.
@@ -138,6 +177,7 @@ extension ConsumerLoop {
     private func close(_ intake: inout Intake) {
         guard let chunk = intake.end(), let last = chunk.records.last else { return }
         reading[chunk.source]?.next = last.offset + 1
+        lending.note(taken: chunk.bytes)
     }
 
     private func source(of message: rd_kafka_message_t) -> TopicPartition {

@@ -17,8 +17,10 @@ final class ConsumerLoop: @unchecked Sendable {
     let member: ConsumerConfiguration
     let configuration: KafkaLogConfiguration
     let logger: Logger
-    /// The consumer's queue: commit results arrive there, waking it ends a poll.
+    /// The consumer's queue: messages and rebalances arrive there, waking it ends a poll.
     let queue: RDKafkaQueue
+    /// Where commit results arrive: they are wanted also while messages are not.
+    let replies: RDKafkaQueue
     /// Where librdkafka sends what is left to say once the consumer closes.
     private let closeQueue: RDKafkaQueue
     private let mailbox = Mailbox()
@@ -31,7 +33,8 @@ final class ConsumerLoop: @unchecked Sendable {
     var pausedEarly: Set<TopicPartition> = []
     /// Waiting for their watermarks, to be told of.
     var outOfRange: [TopicPartition] = []
-    var isBufferFull = false
+    var bufferFullSince: ContinuousClock.Instant?
+    var lending: Lending
     var commits = CommitQueue()
     var commitRetryAt: ContinuousClock.Instant?
     var topics: [OpaquePointer: Topic] = [:]
@@ -88,8 +91,15 @@ final class ConsumerLoop: @unchecked Sendable {
         self.queue = queue
         nudge = FetchNudge(client)
         closeQueue = RDKafkaQueue(of: client)
+        let replies = RDKafkaQueue(of: client)
+        self.replies = replies
+        // Polling the one queue ends when something comes to the other.
+        rd_kafka_queue_cb_event_enable(
+            replies.pointer, { _, queue in rd_kafka_queue_yield(OpaquePointer(queue)) }, UnsafeMutableRawPointer(pointer))
+        lending = Lending(client)
         buffer = ConsumerBuffer(maxBytes: member.maxBufferedBytes, maxBatchRecords: member.maxBatchRecords) {
             queue.wake()
+            replies.wake()
         }
     }
 
@@ -117,7 +127,9 @@ final class ConsumerLoop: @unchecked Sendable {
     }
 
     func send(_ work: @escaping Work) {
-        if mailbox.put(work) { queue.wake() } else { work(nil) }
+        guard mailbox.put(work) else { return work(nil) }
+        queue.wake()
+        replies.wake()
     }
 
     private func run() {
@@ -136,17 +148,22 @@ final class ConsumerLoop: @unchecked Sendable {
         end()
     }
 
-    /// Waits for the next message, then takes what is there, up to a batch.
+    /// Waits for a reply or the next message, then takes what is there, up to a batch.
     private func poll() -> [Intake.Chunk] {
+        if isResting {
+            rd_kafka_queue_poll_callback(replies.pointer, pollMilliseconds)
+            return []
+        }
+        let replied = rd_kafka_queue_poll_callback(replies.pointer, 0) > 0
         var intake = Intake()
-        var wait = pollMilliseconds
+        var wait = replied ? 0 : pollMilliseconds
         while let message = rd_kafka_consumer_poll(client.handle, wait) {
-            if message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR {
-                handleError(message.pointee)
-            } else {
+            if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 accept(message, &intake)
+            } else {
+                handleError(message.pointee)
+                rd_kafka_message_destroy(message)
             }
-            rd_kafka_message_destroy(message)
             if isEnded || intake.count >= member.maxBatchRecords || intake.bytes >= 1 << 20 { break }
             wait = 0
         }
@@ -155,7 +172,7 @@ final class ConsumerLoop: @unchecked Sendable {
 
     /// Until the next timer; a minute when only messages and wake-ups matter.
     private var pollMilliseconds: Int32 {
-        let timers = [assignment.nextTimer, commitRetryAt, fetchRetryAt, closeDeadline].compactMap { $0 }
+        let timers = [assignment.nextTimer, commitRetryAt ?? commits.due, fetchRetryAt, patienceEnd, closeDeadline].compactMap { $0 }
         guard let next = timers.min() else { return 60_000 }
         return Int32(max(0, min((next - .now).milliseconds + 1, 60_000)))
     }
@@ -177,6 +194,7 @@ final class ConsumerLoop: @unchecked Sendable {
     }
 
     private func end() {
+        rd_kafka_queue_cb_event_enable(replies.pointer, nil, nil)
         giveUpAssignment()
         failCommits(LogError(.closed, "consumer"))
         buffer.finish(.success(nil))

@@ -7,6 +7,11 @@ struct Intake {
     struct Chunk {
         let source: TopicPartition
         var records: [StoredRecord] = []
+        /// What the records count against the buffer's bound, see `cost`.
+        var bytes = 0
+
+        /// Bytes of the record, and about what a record itself takes: small ones count too.
+        static func cost(_ record: StoredRecord) -> Int { record.byteCount + 200 }
     }
 
     /// Ended runs, never empty.
@@ -16,26 +21,30 @@ struct Intake {
     /// Offset from which on the run's records are wanted; nil when none is.
     private(set) var next: Offset?
     private var run: Chunk?
+    /// For the run's messages to stay where they are; nil: they are copied.
+    private var loan: Loan?
     /// The library's name of the run's partition.
     private var topic: OpaquePointer?
     private var partition: Int32 = -1
-
-    var source: TopicPartition { run!.source }
 
     func goesOn(with message: rd_kafka_message_t) -> Bool {
         run != nil && message.partition == partition && message.rkt == topic
     }
 
-    mutating func begin(_ source: TopicPartition, _ message: rd_kafka_message_t, next: Offset?) {
-        (topic, partition, self.next) = (message.rkt, message.partition, next)
+    mutating func begin(_ source: TopicPartition, _ message: rd_kafka_message_t, next: Offset?, loan: Loan?) {
+        (topic, partition, self.next, self.loan) = (message.rkt, message.partition, next, loan)
         run = Chunk(source: source)
     }
 
-    mutating func append(_ record: StoredRecord) {
+    /// Takes the message over.
+    mutating func append(_ message: UnsafeMutablePointer<rd_kafka_message_t>) {
+        let record = RDKafkaRecord.take(message, of: run!.source, on: loan)
+        let cost = Chunk.cost(record)
         run!.records.append(record)
+        run!.bytes += cost
         next = record.offset + 1
         count += 1
-        bytes += record.byteCount
+        bytes += cost
     }
 
     /// The run that ends; nil when there is none.

@@ -147,6 +147,8 @@ enum OrderCases {
             return try await scene.watermarks(log, partition).low > 15
         }
         let held = try await scene.watermarks(log, partition)
+        // A log may keep what is on its way for a moment, in case the caller goes on.
+        try await Task.sleep(for: .seconds(1))
         try await member.step(until: "the end of what it holds") { !$0.outOfRange.isEmpty }
         let ahead = member.state.records.count - 1
         try require(

@@ -68,7 +68,7 @@ func rebalanceCallback(
     rd_kafka_yield(client)
 }
 
-/// Runs inside `rd_kafka_consumer_poll`, on the consumer's thread.
+/// Runs inside `rd_kafka_queue_poll_callback`, on the consumer's thread.
 func commitCallback(
     _ client: OpaquePointer?, _ code: rd_kafka_resp_err_t,
     _ list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?, _: UnsafeMutableRawPointer?
