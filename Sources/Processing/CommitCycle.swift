@@ -104,7 +104,7 @@ struct CommitCycle<C: Clock> where C.Duration == Duration {
                 let failure = HandlerFailure.permanent("output-\(error.code.name)", error.detail)
                 context.logger.warning(
                     "output refused by the log, its cause is dead-lettered",
-                    metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
+                    metadata: LogKey.of(work.record, failure, attempt: work.past.attempts + 1))
                 let letter = DeadLetter.record(
                     of: work, failure: failure, group: context.group,
                     topic: context.deadLetterTopic, now: context.wallTime())

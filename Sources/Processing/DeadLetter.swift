@@ -17,11 +17,11 @@ enum DeadLetter {
         headers.append("_dlq.errors.original.partition", "\(original.source.partition)")
         headers.append("_dlq.errors.original.offset", "\(original.offset)")
         headers.append("_dlq.errors.group", group)
-        headers.append("_dlq.errors.attempts", "\(max(work.attempts, 1))")
+        headers.append("_dlq.errors.attempts", "\(max(work.past.attempts, 1))")
         headers.append("_dlq.errors.disposition", failure.disposition.rawValue)
         headers.append("_dlq.errors.class", failure.errorClass)
         headers.append("_dlq.errors.message", bounded(failure.message))
-        headers.append("_dlq.errors.first-failed-at", text(work.firstFailedAt ?? now))
+        headers.append("_dlq.errors.first-failed-at", text(work.past.firstFailedAt ?? now))
         if headers[redriveCount] == nil { headers.append(redriveCount, "0") }
         return Record(topic: topic, key: original.key, value: original.value, headers: headers)
     }
@@ -54,12 +54,5 @@ extension HandlerFailure {
         case let error as LogError: self = .transient("log-\(error.code.name)", error.detail)
         default: self = .transient("\(type(of: error))", "\(error)")
         }
-    }
-}
-
-extension Timestamp {
-    /// The machine's clock now.
-    static func wallClock() -> Timestamp {
-        Timestamp(milliseconds: Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down)))
     }
 }

@@ -21,14 +21,31 @@ struct Fifo<Element: Sendable>: Sendable {
         head = 0
     }
 
+    mutating func append(contentsOf elements: [Element]) { slots += elements.lazy.map(Optional.init) }
+
+    /// Takes elements from the front: up to `most`, and while they suit.
+    mutating func popFirst(upTo most: Int, while suits: (Element) -> Bool) -> [Element] {
+        var taken: [Element] = []
+        taken.reserveCapacity(min(most, count))
+        while taken.count < most, head < slots.count, suits(slots[head]!) {
+            taken.append(slots[head].take()!)
+            head += 1
+        }
+        dropTaken()
+        return taken
+    }
+
     mutating func popFirst() -> Element? {
         guard !isEmpty else { return nil }
         let element = slots[head].take()
         head += 1
-        if head >= 64, head * 2 >= slots.count {
-            slots.removeFirst(head)
-            head = 0
-        }
+        dropTaken()
         return element
+    }
+
+    private mutating func dropTaken() {
+        guard head >= 64, head * 2 >= slots.count else { return }
+        slots.removeFirst(head)
+        head = 0
     }
 }

@@ -18,13 +18,17 @@ struct KeyQueues {
 
         var first: Work? { side.first ?? main.first }
 
-        mutating func append(_ work: Work) {
-            if work.isSide { side.append(work) } else { main.append(work) }
+        mutating func append(_ works: [Work]) {
+            if works[0].isSide { side.append(contentsOf: works) } else { main.append(contentsOf: works) }
         }
         mutating func prepend(_ works: [Work]) {
             if works[0].isSide { side.prepend(works) } else { main.prepend(works) }
         }
-        mutating func popFirst() -> Work? { side.popFirst() ?? main.popFirst() }
+        mutating func pop(upTo most: Int, while suits: (Work) -> Bool) -> [Work] {
+            if side.isEmpty { return main.popFirst(upTo: most, while: suits) }
+            let taken = side.popFirst(upTo: most, while: suits)
+            return side.isEmpty ? taken + main.popFirst(upTo: most - taken.count, while: suits) : taken
+        }
         /// False when it stood there already.
         mutating func list(for work: Work) -> Bool {
             if !work.isSide { return isListedForMain.insert(work.input).inserted }
@@ -50,11 +54,17 @@ struct KeyQueues {
 
     func key(of record: StoredRecord) -> RecordKey { isOrdered ? .lane : RecordKey(record) }
 
-    mutating func append(_ work: Work) {
-        let key = key(of: work.record)
-        queues[key, default: Queue()].append(work)
-        if !work.isSide { mainCount += 1 }
-        noteReady(key, work, added: 1)
+    /// Works of one partition.
+    mutating func append(_ works: [Work]) {
+        if isOrdered { return append(works, to: .lane) }
+        for work in works { append([work], to: RecordKey(work.record)) }
+    }
+
+    private mutating func append(_ works: [Work], to key: RecordKey) {
+        guard let first = works.first else { return }
+        queues[key, default: Queue()].append(works)
+        if !first.isSide { mainCount += works.count }
+        noteReady(key, first, added: works.count)
     }
 
     /// Puts work of one key before what waits there: it is older.
@@ -106,11 +116,11 @@ struct KeyQueues {
     /// The oldest work of a key.
     func first(of key: RecordKey) -> Work? { queues[key]?.first }
 
-    /// Takes the oldest work of a busy key if it is to the taker's liking.
-    mutating func pop(_ key: RecordKey, if suits: (Work) -> Bool) -> Work? {
-        guard let first = queues[key]?.first, suits(first) else { return nil }
-        if !first.isSide { mainCount -= 1 }
-        return queues[key]?.popFirst()
+    /// Takes the oldest works of a busy key: up to `most`, and while they are to the taker's liking.
+    mutating func pop(_ key: RecordKey, upTo most: Int, while suits: (Work) -> Bool) -> [Work] {
+        let taken = queues[key]?.pop(upTo: most, while: suits) ?? []
+        mainCount -= taken.count { !$0.isSide }
+        return taken
     }
 
     /// The key's run is over.

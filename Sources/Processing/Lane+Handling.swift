@@ -3,6 +3,7 @@ import Logging
 
 /// What a handler task does: the records of its run, one after the other.
 extension Lane {
+    @_specialize(where C == ContinuousClock)
     func perform(_ run: Run<C.Instant>) async {
         var result = RunResult()
         let batch = disk == nil ? nil : StateScope(parent: self, rules: stateRules)
@@ -10,54 +11,76 @@ extension Lane {
             result.outcomes = [.done(await bury(run, failure, batch))]
         } else {
             await handleAll(run, batch, &result)
-            if context.processor.work == .ordered, !run.isSide { await endBatch(run, batch, &result) }
+            if processor.work == .ordered, !run.isSide { await endBatch(run, batch, &result) }
         }
         result.writes = batch?.take() ?? [:]
         finish(run, result)
     }
 
+    @_specialize(where C == ContinuousClock)
     private func handleAll(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
         var failedKeys: Set<OrderKey> = []
-        var started = context.clock.now
+        var tally = HandlingTally(context.observer)
+        defer { tally.tell() }
+        result.outcomes.reserveCapacity(run.works.count)
+        let begun = context.now
+        var started = begun.instant
         for (index, work) in run.works.enumerated() {
             guard case .goOn = run.begin(index, at: started) else { return }
             if !failedKeys.isEmpty, failedKeys.contains(OrderKey(work.record)) {
                 result.outcomes.append(.behind)
                 continue
             }
-            let scope = batch.map { StateScope(parent: $0, rules: stateRules) }
-            var outcome = HandlingOutcome.done
-            do {
-                result.outcomes.append(.done(try await handle(work, handling(work, scope, run), &result)))
-                if let scope { batch?.merge(scope.take()) }
-            } catch is EffectRefused {
-                return
-            } catch is EffectWithheld {
-                result.outcomes.append(.done([]))
-            } catch {
-                let failure = failure(of: work, error)
-                outcome = .failed
-                if case .processor = failure.scope, !work.isSide {
-                    result.outage = failure
-                    context.observer.handled(work.record.source, outcome, took: started.duration(to: context.clock.now))
-                    return
-                }
+            let wall = begun.wall + begun.instant.duration(to: started)
+            let ending = await handle(work, at: wall, run, batch, &result)
+            let ended = context.clock.now
+            let took = started.duration(to: ended)
+            started = ended
+            switch ending {
+            case .done(let outputs):
+                tally.add(work, took)
+                result.outcomes.append(.done(outputs))
+            case .failed(let failure):
+                context.observer.handled(work.record.source, .failed, took: [took])
+                if case .processor = failure.scope, !work.isSide { return result.outage = failure }
                 failedKeys.insert(OrderKey(work.record))
                 result.outcomes.append(.failed(failure))
+            case .refused: return
             }
-            let ended = context.clock.now
-            context.observer.handled(work.record.source, outcome, took: started.duration(to: ended))
-            started = ended
         }
     }
 
-    private func handle(_ work: Work, _ handling: HandlerContext, _ result: inout RunResult) async throws -> [Record] {
-        guard work.isSide else {
-            return TraceContext.carried(from: work.record, to: try await context.processor.handle(work.record, handling))
+    /// How one handling ended; `refused` when it must not act because the partition is being given up.
+    private enum Ending {
+        case done([Record])
+        indirect case failed(HandlerFailure)
+        case refused
+    }
+
+    @_specialize(where C == ContinuousClock)
+    private func handle(
+        _ work: Work, at now: Timestamp, _ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult
+    ) async -> Ending {
+        let scope = batch.map { StateScope(parent: $0, rules: stateRules) }
+        let handling = handling(work, scope, run, now)
+        do {
+            let outputs: [Record]
+            if work.isSide {
+                let answer = try await processor.handleSide(work.record, handling)
+                result.wakes += answer.wakes
+                outputs = answer.outputs
+            } else {
+                outputs = try await processor.handle(work.record, handling)
+            }
+            if let scope { batch?.merge(scope.take()) }
+            return .done(outputs.isEmpty ? outputs : TraceContext.carried(from: work.record, to: outputs))
+        } catch is EffectRefused {
+            return .refused
+        } catch is EffectWithheld {
+            return .done([])
+        } catch {
+            return .failed(failure(of: work, error))
         }
-        let answer = try await context.processor.handleSide(work.record, handling)
-        result.wakes += answer.wakes
-        return TraceContext.carried(from: work.record, to: answer.outputs)
     }
 
     /// Calls `endBatch` for the records that were handled. When it fails, each is handled again in a batch of its own,
@@ -69,7 +92,8 @@ extension Lane {
         if handled.isEmpty { return }
         if case .disowned = run.begin(run.works.count, at: context.clock.now) { return }
         do {
-            result.batchOutputs = try await context.processor.endBatch(handled, handling(run.works[0], batch, run))
+            result.batchOutputs = try await processor.endBatch(
+                handled, handling(run.works[0], batch, run, context.wallTime()))
         } catch {
             let failure = failure(of: run.works[0], error)
             result = RunResult()
@@ -82,23 +106,31 @@ extension Lane {
     private func bury(_ run: Run<C.Instant>, _ failure: HandlerFailure, _ batch: StateScope?) async -> [Record] {
         let work = run.works[0]
         if work.isSilent { return [] }
-        let outputs = await context.processor.deadLettered(work.record, failure, handling(work, batch, run))
+        let outputs = await processor.deadLettered(work.record, failure, handling(work, batch, run, context.wallTime()))
         let letter = DeadLetter.record(
             of: work, failure: failure, group: context.group, topic: context.deadLetterTopic,
             now: context.wallTime())
-        logger.warning("record dead-lettered", metadata: LogKey.of(work.record, failure, attempt: work.attempts))
-        context.observer.handled(work.record.source, .dead, took: .zero)
+        logger.warning("record dead-lettered", metadata: LogKey.of(work.record, failure, attempt: work.past.attempts))
+        context.observer.handled(work.record.source, .dead, took: [.zero])
         return [letter] + TraceContext.carried(from: work.record, to: outputs)
     }
 
-    private func handling(_ work: Work, _ state: StateScope?, _ run: Run<C.Instant>) -> HandlerContext {
-        let mayAct = context.processor.effects == .marked && !work.isSide
+    private func handling(
+        _ work: Work, _ state: StateScope?, _ run: Run<C.Instant>, _ now: Timestamp
+    ) -> HandlerContext {
+        let past = work.past
         return HandlerContext(
-            attempt: work.attempts + 1, partition: partition,
-            firstFailedAt: work.attempts == 0 ? nil : work.firstFailedAt, now: context.wallTime(),
-            state: state ?? NoState(), logger: logger, effect: work.effect
-        ) {
-            guard mayAct else { throw HandlerFailure.permanent("no-effects", "the processor declares no effects here") }
+            attempt: past.attempts + 1, partition: partition, firstFailedAt: past.attempts == 0 ? nil : past.firstFailedAt,
+            now: now, state: state ?? NoState(), logger: logger, effect: work.effect,
+            mark: marking(work, run))
+    }
+
+    /// What `beginEffect` does. One closure for all where there are no effects.
+    private func marking(_ work: Work, _ run: Run<C.Instant>) -> @Sendable () async throws -> Void {
+        guard processor.effects == .marked, !work.isSide else {
+            return { throw HandlerFailure.permanent("no-effects", "the processor declares no effects here") }
+        }
+        return {
             if case .replay(effects: false) = self.context.configuration.mode { throw EffectWithheld() }
             try await self.beginEffect(run, work.record)
         }
@@ -106,7 +138,7 @@ extension Lane {
 
     private func failure(of work: Work, _ error: any Error) -> HandlerFailure {
         let failure = HandlerFailure(error)
-        logger.debug("handler failed", metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
+        logger.debug("handler failed", metadata: LogKey.of(work.record, failure, attempt: work.past.attempts + 1))
         return failure
     }
 }

@@ -6,6 +6,9 @@ import Synchronization
 ///
 /// Each event goes to the state under the lock; what the state answers is done after unlocking. Tasks exist only while
 /// there is something for them: one per run, one per commit, one timer until the next moment that matters.
+///
+/// What is done for every record is specialized for the machine's clock: else the types that depend on `C` are looked up
+/// each time.
 final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     private struct Guarded {
         var machine: LaneState<C.Instant>
@@ -22,6 +25,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     let partition: Int32
     let sources: [TopicPartition]
     let context: RuntimeContext<C>
+    let processor: any Processor
     let disk: SQLiteStateStore?
     let journal: StateJournal?
     let stateRules: StateRules?
@@ -38,6 +42,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         self.partition = partition
         sources = machine.partitions.keys.sorted()
         self.context = context
+        processor = context.processor
         self.consumer = consumer
         self.disk = disk
         self.journal = journal
@@ -57,12 +62,14 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     func begin() { step { _, _ in } }
 
     /// Takes records; returns when the consumer is paused if they fill the lane.
+    @_specialize(where C == ContinuousClock)
     func receive(_ source: TopicPartition, _ records: [StoredRecord]) async {
         context.observer.received(records.count, from: source)
         step { machine, _ in machine.receive(source, records) }
         await settleFlow()
     }
 
+    @_specialize(where C == ContinuousClock)
     func finish(_ run: Run<C.Instant>, _ result: RunResult) {
         step { machine, now in machine.finish(run, result, at: now) }
     }
@@ -138,7 +145,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         for run in turn.start { run.attach(Task { await self.perform(run) }) }
         for work in turn.timedOut {
             let failure = HandlerFailure.transient("timeout", "")
-            logger.info("handler took too long", metadata: LogKey.of(work.record, failure, attempt: work.attempts + 1))
+            logger.info("handler took too long", metadata: LogKey.of(work.record, failure, attempt: work.past.attempts + 1))
         }
         answer(turn.marks)
         for change in turn.outages { context.observer.outage(change.scope.kind, isOpen: change.isOpen) }

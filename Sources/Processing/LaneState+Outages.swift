@@ -10,7 +10,8 @@ extension LaneState {
         partitions[work.record.source]?.tracker.park(work.record.offset)
         isDirty = true
         work.isHead = true
-        work.heldSince = now.wall
+        work.past.heldSince = now.wall
+        work.settleDown()
         breakers.wait(key, for: scope)
         retries.hold(work, until: deadline.map { now.instant.advanced(by: $0) })
     }

@@ -42,12 +42,26 @@ extension LaneState {
 
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
     private mutating func takeWorks(_ key: RecordKey, _ most: Int, _ now: Moment<Instant>) -> [Work] {
-        guard let first = queues.first(of: key) else { return [] }
-        var works: [Work] = []
+        guard let line = queues.first(of: key) else { return [] }
         let limit = min(most, rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1)
-        while works.count < limit,
-            let work = queues.pop(key, if: { $0.isOfLine(first) && (works.isEmpty || $0.canJoin(works[0])) })
-        {
+        while let first = queues.first(of: key), first.isOfLine(line) {
+            var isFirst = true
+            // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
+            let taken = queues.pop(key, upTo: first.isHead ? 1 : limit) { work in
+                defer { isFirst = false }
+                return isFirst || work.isOfLine(first) && work.canJoin(first)
+            }
+            let works = retries.isEmpty && breakers.isEmpty && taken[0].isToBeHandled ? taken : withoutWaiting(taken, now)
+            if works.isEmpty { continue }
+            alone = max(0, alone - 1)
+            return works
+        }
+        return []
+    }
+
+    /// Parks those that must wait.
+    private mutating func withoutWaiting(_ works: [Work], _ now: Moment<Instant>) -> [Work] {
+        works.filter { work in
             if !work.isHead, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
@@ -55,20 +69,26 @@ extension LaneState {
             } else if let scope = scopeThatBlocks(work, now) {
                 hold(work, scope, now)
             } else {
-                works.append(work)
-                // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
-                if work.isHead { break }
+                return true
             }
+            return false
         }
-        if !works.isEmpty { alone = max(0, alone - 1) }
-        return works
+    }
+
+    /// Records of one partition that are done and leave nothing behind.
+    mutating func settle(_ works: ArraySlice<Work>) {
+        guard let first = works.first else { return }
+        partitions[places[first.place]]?.tracker.done(works.lazy.map(\.record.offset))
+        isDirty = true
+        uncommitted.records += works.count
+        for work in works { uncommitted.bytes += work.bytes }
     }
 
     mutating func settle(_ work: Work, _ outputs: [Record]) {
         partitions[work.record.source]?.tracker.done(work.record.offset)
         isDirty = true
         uncommitted.records += 1
-        uncommitted.bytes += work.record.byteCount
+        uncommitted.bytes += work.bytes
         if !work.isSilent { keep(outputs, of: work) }
         if work.isHead {
             if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
@@ -90,27 +110,31 @@ extension LaneState {
         if case .failed = work.fate { work.fate = .toBeHandled }
         partitions[work.record.source]?.tracker.park(work.record.offset)
         isDirty = true
+        work.settleDown()
         retries.follow(work)
     }
 
     /// Parks a record that failed: until its next try, or until its dead letter is written.
     mutating func park(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) {
         var work = work
-        work.attempts += 1
-        if work.firstFailedAt == nil { (work.firstFailedAt, work.downBefore) = (now.wall, downTime(now.wall)) }
-        let age = now.wall - (work.firstFailedAt ?? now.wall) - work.held - (downTime(now.wall) - work.downBefore)
-        let tries = Progress.Tries(attempts: work.attempts, seconds: max(0, age.components.seconds))
+        var past = work.past
+        past.attempts += 1
+        past.waitsFor = failure.errorClass
+        if past.firstFailedAt == nil { (past.firstFailedAt, past.downBefore) = (now.wall, downTime(now.wall)) }
+        let age = now.wall - (past.firstFailedAt ?? now.wall) - past.held - (downTime(now.wall) - past.downBefore)
+        let tries = Progress.Tries(attempts: past.attempts, seconds: max(0, age.components.seconds))
+        work.past = past
+        work.settleDown()
         partitions[work.record.source]?.tracker.park(work.record.offset, tries)
         leaveMark(of: work, failure.effect)
         isDirty = true
         work.isHead = true
         if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
         let policy = failure.schedule ?? rules.retry
-        let delay = failure.retryAfter ?? policy.delay(afterAttempts: work.attempts, using: &random)
+        let delay = failure.retryAfter ?? policy.delay(afterAttempts: past.attempts, using: &random)
         let isLast = policy.givesUp(
-            failure, afterAttempts: work.attempts, failingSince: now.wall - age, now: now.wall, delay: delay)
+            failure, afterAttempts: past.attempts, failingSince: now.wall - age, now: now.wall, delay: delay)
         work.fate = isLast ? .condemned(failure) : .toBeHandled
-        work.waitsFor = failure.errorClass
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
     }
 
@@ -148,7 +172,7 @@ extension LaneState {
     mutating func wake(_ wake: Wake, _ now: Moment<Instant>) {
         for topic in Set(partitions.keys.map(\.topic)).subtracting(rules.sideInputs) {
             let key = OrderKey(topic: topic, key: .bytes(wake.key))
-            guard let head = retries.waiting(key), wake.errorClass.map({ $0 == head.waitsFor }) ?? true else { continue }
+            guard let head = retries.waiting(key), wake.errorClass.map({ $0 == head.past.waitsFor }) ?? true else { continue }
             if case .toBeHandled = head.fate { retries.wake(key, at: now.instant) }
         }
     }
@@ -164,7 +188,10 @@ extension Work {
 
     /// Whether it may share a batch with `first`.
     fileprivate func canJoin(_ first: Work) -> Bool {
-        guard case .toBeHandled = fate else { return false }
-        return !isHead && isSilent == first.isSilent
+        isToBeHandled && !isHead && isSilent == first.isSilent
+    }
+
+    fileprivate var isToBeHandled: Bool {
+        if case .toBeHandled = fate { true } else { false }
     }
 }

@@ -64,6 +64,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var random: any RandomNumberGenerator & Sendable
     var phase = Phase.open
     var partitions: [TopicPartition: PartitionState] = [:]
+    /// The same by `Work.place`.
+    var places: [TopicPartition] = []
     var queues: KeyQueues
     var retries = RetrySchedule<Instant>()
     var running: RunningRuns<Instant>
@@ -116,18 +118,20 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var partition = PartitionState(plan, rules.configuration, effects: rules.effects)
         partition.isSide = rules.sideInputs.contains(source.topic)
         partition.input = rules.line(of: source.topic)
+        partition.place = places.count
+        places.append(source)
         var gone = plan.exceptions
         for record in records {
             gone.remove(record.offset)
-            heldBytes += record.byteCount
             var work = partition.work(record)
+            heldBytes += work.bytes
             if let tries = plan.tries[record.offset] {
-                (work.attempts, work.firstFailedAt) = (tries.attempts, now - .seconds(tries.seconds))
+                work.past = .init(attempts: tries.attempts, firstFailedAt: now - .seconds(tries.seconds))
             } else if !plan.triesAreComplete {
                 // It may have failed often: its own time bounds it.
-                work.firstFailedAt = record.timestamp
+                work.past.firstFailedAt = record.timestamp
             }
-            queues.append(work)
+            queues.append([work])
         }
         for offset in gone { partition.tracker.done(offset) }
         for _ in partition.tracker.attempted { becameUnknown.append(source) }
@@ -137,10 +141,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
 
     mutating func receive(_ source: TopicPartition, _ records: [StoredRecord]) {
         guard case .open = phase, let works = partitions[source]?.receive(records) else { return }
-        for work in works {
-            heldBytes += work.record.byteCount
-            queues.append(work)
-        }
+        for work in works { heldBytes += work.bytes }
+        queues.append(works)
     }
 
     /// A handler task is back. The result of one that was given up is dropped.
@@ -161,7 +163,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             }
             queues.prepend(rest)
             overlay.merge(result.writes)
-            for (work, outcome) in zip(run.works, result.outcomes) { end(work, outcome, now) }
+            end(run.works, result.outcomes, now)
             if run.works.first?.isSilent == false { keep(result.batchOutputs, of: nil) }
             for wake in result.wakes { self.wake(wake, now) }
         }
@@ -169,8 +171,30 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         queues.end(run.key)
     }
 
+    private mutating func end(_ works: [Work], _ outcomes: [RunResult.Outcome], _ now: Moment<Instant>) {
+        var index = 0
+        while index < outcomes.count {
+            let plain = plainStretch(works, outcomes, from: index)
+            if plain.isEmpty {
+                end(works[index], outcomes[index], now)
+                index += 1
+            } else {
+                settle(works[plain])
+                index = plain.upperBound
+            }
+        }
+    }
+
+    /// Records of one partition that are done and leave nothing to do: in a good hour, all.
+    private func plainStretch(_ works: [Work], _ outcomes: [RunResult.Outcome], from start: Int) -> Range<Int> {
+        var end = start
+        while breakers.isEmpty, end < outcomes.count, !works[end].isHead, works[end].place == works[start].place,
+            case .done(let outputs) = outcomes[end], outputs.isEmpty
+        { end += 1 }
+        return start..<end
+    }
+
     private mutating func end(_ work: Work, _ outcome: RunResult.Outcome, _ now: Moment<Instant>) {
-        let key = OrderKey(work.record)
         switch outcome {
         case .done(let outputs):
             settle(work, outputs)
@@ -178,7 +202,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         case .failed(let failure):
             if let scope = failure.scope, !work.isSide {
                 leaveMark(of: work, failure.effect)
-                fail(scope, failure, by: .key(key), now)
+                fail(scope, failure, by: .key(OrderKey(work.record)), now)
                 hold(work, scope, now)
             } else {
                 park(work, failure, now)
@@ -228,8 +252,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         if case .open = phase {
             beginProbes(now)
             for var work in retries.takeDue(at: now.instant) {
-                work.endHold(now.wall)
-                queues.append(work)
+                work.past.endHold(now.wall)
+                queues.append([work])
             }
             noteRecommit(now)
             beginRuns(now, &turn.start)

@@ -94,7 +94,21 @@ struct OffsetTracker {
         }
     }
 
+    mutating func done(_ offsets: some Sequence<Offset>) {
+        for offset in offsets { done(offset) }
+    }
+
     private mutating func finish(_ offset: Offset) {
+        // Most finish in their order.
+        if entries.first?.offset == offset {
+            _ = entries.popFirst()
+        } else {
+            noteFinished(offset)
+        }
+        while entries.first?.isFinished == true { _ = entries.popFirst() }
+    }
+
+    private mutating func noteFinished(_ offset: Offset) {
         var low = 0
         var high = entries.count
         while low < high {
@@ -103,7 +117,6 @@ struct OffsetTracker {
         }
         precondition(low < entries.count && entries[low].offset == offset, "only what was received can finish")
         entries[low].isFinished = true
-        while entries.first?.isFinished == true { _ = entries.popFirst() }
     }
 
     /// What to commit: as far as the exceptions below can be listed, `unlisted` ones not being worth it.

@@ -8,6 +8,8 @@ struct PartitionState: Sendable {
     var isSide = false
     /// Which main input it is, see `Work.input`.
     var input = 0
+    /// See `Work.place`.
+    var place = 0
     /// So many records are parked that no more are taken.
     private(set) var isFull = false
     private let silent: Progress?
@@ -29,6 +31,7 @@ struct PartitionState: Sendable {
         work.isSilent = isSilent(record.offset)
         work.isSide = isSide
         work.input = input
+        work.place = place
         return work
     }
 

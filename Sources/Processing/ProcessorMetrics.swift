@@ -51,16 +51,16 @@ public final class ProcessorMetrics: ProcessorObserver {
         counters(of: partition).consumed.increment(by: records)
     }
 
-    public func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {
+    public func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {
         let counters = counters(of: partition)
         switch outcome {
         case .done:
-            counters.done.increment()
-            doneDuration.recordNanoseconds(took.nanoseconds)
+            counters.done.increment(by: took.count)
+            for time in took { doneDuration.recordNanoseconds(time.nanoseconds) }
         case .failed:
-            counters.failed.increment()
-            failedDuration.recordNanoseconds(took.nanoseconds)
-        case .dead: counters.dead.increment()
+            counters.failed.increment(by: took.count)
+            for time in took { failedDuration.recordNanoseconds(time.nanoseconds) }
+        case .dead: counters.dead.increment(by: took.count)
         }
     }
 

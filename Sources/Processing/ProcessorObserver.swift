@@ -12,7 +12,8 @@ public enum HandlingOutcome: String, Sendable, Hashable {
 /// Where a runtime tells what happens: the seam for metrics and health. Calls come from many tasks and must be quick.
 public protocol ProcessorObserver: Sendable {
     func received(_ records: Int, from partition: TopicPartition)
-    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration)
+    /// Handlings that ended so, with how long each took. Those of a batch are told of together.
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration])
     /// Records that became durable, dead letters included.
     func produced(_ records: Int)
     /// After each commit. `oldest` is the time stamp of the oldest record that is received and not finished.
@@ -42,7 +43,7 @@ extension ProcessorObserver {
 public struct NoObserver: ProcessorObserver {
     public init() {}
     public func received(_ records: Int, from partition: TopicPartition) {}
-    public func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {}
+    public func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {}
     public func produced(_ records: Int) {}
     public func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {}
     public func stuck(_ partition: TopicPartition) {}

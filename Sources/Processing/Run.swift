@@ -86,7 +86,7 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
 struct RunResult: Sendable {
     enum Outcome: Sendable {
         case done([Record])
-        case failed(HandlerFailure)
+        indirect case failed(HandlerFailure)
         /// An earlier record of its key failed in this run.
         case behind
     }

@@ -1,8 +1,8 @@
 import EventLog
 
-/// A record on its way through a lane.
+/// A record on its way through a lane. It is passed on many times, so what few records have is kept apart.
 struct Work: Sendable {
-    enum Fate: Sendable {
+    indirect enum Fate: Sendable {
         case toBeHandled
         /// It failed, but records before it must be handled again first; when its turn comes it is parked.
         case failed(HandlerFailure)
@@ -10,36 +10,61 @@ struct Work: Sendable {
         case condemned(HandlerFailure)
     }
 
-    let record: StoredRecord
-    /// Failed tries so far; a take-over goes on from what the commit's note tells.
-    var attempts = 0
-    /// After a take-over reckoned back from its age; the record's own time where that is not told.
-    var firstFailedAt: Timestamp?
+    /// What happened to a record that failed or was held.
+    struct Past: Sendable {
+        /// Failed tries so far; a take-over goes on from what the commit's note tells.
+        var attempts = 0
+        /// After a take-over reckoned back from its age; the record's own time where that is not told.
+        var firstFailedAt: Timestamp?
+        /// Time that it waited for what was down, which its age does not count.
+        var held = Duration.zero
+        var heldSince: Timestamp?
+        /// How long all had been down in the lane's life when it failed first.
+        var downBefore = Duration.zero
+        /// Class of its last failure.
+        var waitsFor: String?
+
+        mutating func endHold(_ now: Timestamp) {
+            if let since = heldSince { held += now - since }
+            heldSince = nil
+        }
+    }
+
+    private indirect enum Memory: Sendable {
+        case none
+        case past(Past)
+    }
+
+    private(set) var record: StoredRecord
+    /// What it counts against the lane's bound, from its arrival on.
+    let bytes: Int
     /// Handled for its state alone: its outputs were written by an earlier owner.
     var isSilent = false
     /// From a side input: ahead of the others, and never behind a parked one of them.
     var isSide = false
     /// Which main input it is of; 0 for all where they share one line.
     var input = 0
+    /// Which partition of the lane it is of.
+    var place = 0
     /// What its handler is told; set when a run begins.
     var effect = EffectOutcome.none
     var fate = Fate.toBeHandled
     /// It failed or was held before: later records of its key stand behind it.
     var isHead = false
-    /// Time that it waited for what was down, which its age does not count.
-    var held = Duration.zero
-    var heldSince: Timestamp?
-    /// How long all had been down in the lane's life when it failed first.
-    var downBefore = Duration.zero
-    /// Class of its last failure.
-    var waitsFor: String?
+    private var memory = Memory.none
 
-    init(_ record: StoredRecord) { self.record = record }
-
-    mutating func endHold(_ now: Timestamp) {
-        if let since = heldSince { held += now - since }
-        heldSince = nil
+    init(_ record: StoredRecord) {
+        self.record = record
+        bytes = record.byteCount
     }
+
+    var past: Past {
+        get { if case .past(let past) = memory { past } else { Past() } }
+        set { memory = .past(newValue) }
+    }
+
+    /// It will stay for long: from now on it holds nothing but its own bytes.
+    mutating func settleDown() { record = record.detached }
 }
 
 /// What is worked on one after the other.

@@ -20,7 +20,7 @@ import Testing
             let seconds = Int64(tries * 400)
             let now = Moment(instant: Instant(sinceStart: .seconds(seconds)), wall: Timestamp(seconds: seconds))
             let run = try #require(lane.turn(at: now).start.first)
-            #expect(run.works.map(\.attempts) == [tries])
+            #expect(run.works.map(\.past.attempts) == [tries])
             let failure = HandlerFailure.transient("down", "", retryAfter: .seconds(400))
             lane.finish(run, RunResult(outcomes: [.failed(failure)]), at: now)
             let next = lane.turn(at: now)

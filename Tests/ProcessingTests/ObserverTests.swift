@@ -19,8 +19,8 @@ private final class Tally: ProcessorObserver {
     var sums: Sums { state.withLock { $0 } }
 
     func received(_ records: Int, from partition: TopicPartition) { state.withLock { $0.received += records } }
-    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {
-        state.withLock { $0.outcomes[outcome, default: 0] += 1 }
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {
+        state.withLock { $0.outcomes[outcome, default: 0] += took.count }
     }
     func produced(_ records: Int) { state.withLock { $0.produced += records } }
     func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {

@@ -320,7 +320,7 @@ private final class Restored: ProcessorObserver {
     var count: Int { records.withLock { $0 } }
     func restored(_ records: Int) { self.records.withLock { $0 += records } }
     func received(_ records: Int, from partition: TopicPartition) {}
-    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {}
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {}
     func produced(_ records: Int) {}
     func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {}
     func stuck(_ partition: TopicPartition) {}

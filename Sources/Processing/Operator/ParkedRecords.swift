@@ -52,7 +52,7 @@ public struct ParkedRecords: Sendable {
 
     private func letter(of record: StoredRecord, _ now: Timestamp) -> Record {
         var work = Work(record)
-        work.firstFailedAt = record.timestamp
+        work.past.firstFailedAt = record.timestamp
         return DeadLetter.record(
             of: work, failure: .permanent("operator", "dropped by an operator while the group was stopped"), group: group,
             topic: Topic("dlq.\(group)"), now: now)

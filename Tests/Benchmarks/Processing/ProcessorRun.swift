@@ -96,7 +96,7 @@ private final class Meter: ProcessorObserver {
         waiter?.resume(returning: took)
     }
 
-    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {
         metrics.handled(partition, outcome, took: took)
     }
     func produced(_ records: Int) { metrics.produced(records) }

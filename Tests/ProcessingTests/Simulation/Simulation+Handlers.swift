@@ -126,11 +126,11 @@ extension Simulation {
     private mutating func checkEnd(of work: Work, _ failure: HandlerFailure) {
         guard !work.isSide, failure.isTransient else { return }
         let known = failures[work.record.offset] ?? (0, now.wall)
-        if work.attempts > known.count {
-            oracle.complain("\(work.record.offset) failed \(known.count) times, not \(work.attempts)")
+        if work.past.attempts > known.count {
+            oracle.complain("\(work.record.offset) failed \(known.count) times, not \(work.past.attempts)")
         }
-        if work.attempts < Self.retry.maxAttempts, now.wall - known.since + Self.longestDelay < Self.retry.maxAge {
-            oracle.complain("\(work.record.offset) was given up after \(work.attempts) attempts, too young")
+        if work.past.attempts < Self.retry.maxAttempts, now.wall - known.since + Self.longestDelay < Self.retry.maxAge {
+            oracle.complain("\(work.record.offset) was given up after \(work.past.attempts) attempts, too young")
         }
     }
 
