@@ -19,7 +19,10 @@ struct ProcessingBench: AsyncParsableCommand {
     @Option(help: "Only these parts: speed, waiting, failing, memory, kafka.")
     var only: [String] = []
 
-    private var rounds: Int { quick ? 3 : 9 }
+    @Option(name: .customLong("rounds"), help: "Rounds of each comparison.")
+    var wantedRounds: Int?
+
+    private var rounds: Int { wantedRounds ?? (quick ? 3 : 9) }
 
     func run() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "millrace-bench-\(getpid())")
@@ -176,19 +179,25 @@ struct ProcessingBench: AsyncParsableCommand {
         try await backlog.create(on: log)
         try await backlog.fill(count, on: log)
         let run = ProcessorRun(log: log, backlog: backlog)
-        var (shares, bare, ordered): ([Double], [Double], [Double]) = ([], [], [])
-        for _ in 0..<rounds {
-            let limit = try await offPool {
+        var (shares, bare, copying, ordered): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
+        func loop(copies: Bool) async throws -> Double {
+            try await offPool {
                 try BarePollLoop.rate(
-                    bootstrap: bootstrap, topic: backlog.topic.name, partitions: backlog.partitions, count: count)
+                    bootstrap: bootstrap, topic: backlog.topic.name, partitions: backlog.partitions, count: count,
+                    copies: copies)
             }
+        }
+        for _ in 0..<rounds {
+            let limit = try await loop(copies: false)
             let ours = try await run.rate(of: doNothing(run, .ordered), over: count)
+            copying.append(try await loop(copies: true))
             bare.append(limit)
             ordered.append(ours)
             shares.append(ours / limit)
         }
         await log.close()
         row("bare rd_kafka_consumer_poll loop", "Kafka", count, median(bare))
+        row("the same, key, value and headers copied", "Kafka", count, median(copying))
         row("does nothing, batches", "Kafka", count, median(ordered))
         goals.atLeast("kafka_to_bare_poll_loop", median(shares), 0.8)
     }
