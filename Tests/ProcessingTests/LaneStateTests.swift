@@ -6,19 +6,28 @@ import Testing
 
 @Suite struct LaneStateTests {
     typealias Instant = ManualClock.Instant
+    private static let source = TopicPartition("t", 0)
 
-    @Test func aRecordIsGivenUpWhenItsFirstFailureLiesTooFarBack() throws {
-        let source = TopicPartition("t", 0)
+    /// Owns `source` from its beginning.
+    private static var lane: LaneState<Instant> {
         var lane = LaneState<Instant>(
             rules: .init(
                 configuration: .init(), retry: RetryPolicy(maxAge: .seconds(1_000)), work: .ordered, keepsState: false,
                 group: "g", deadLetterTopic: "dlq.g"))
         lane.begin(source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [],
             now: Timestamp(seconds: 0))
-        lane.receive(source, [.at(0, key: "k")])
+        return lane
+    }
+
+    private static func moment(_ seconds: Int64) -> Moment<Instant> {
+        Moment(instant: Instant(sinceStart: .seconds(seconds)), wall: Timestamp(seconds: seconds))
+    }
+
+    @Test func aRecordIsGivenUpWhenItsFirstFailureLiesTooFarBack() throws {
+        var lane = Self.lane
+        lane.receive(Self.source, [.at(0, key: "k")])
         for tries in 0..<3 {
-            let seconds = Int64(tries * 400)
-            let now = Moment(instant: Instant(sinceStart: .seconds(seconds)), wall: Timestamp(seconds: seconds))
+            let now = Self.moment(Int64(tries * 400))
             let run = try #require(lane.turn(at: now).start.first)
             #expect(run.works.map(\.past.attempts) == [tries])
             let failure = HandlerFailure.transient("down", "", retryAfter: .seconds(400))
@@ -67,4 +76,36 @@ import Testing
         lane.committed(second, at: at(1_021))
         #expect(lane.turn(at: at(1_021)).wakeAt != at(1_040).instant, "nothing is left to commit")
     }
+
+    @Test func whatIsParkedHoldsNothingOfTheLogsMemory() throws {
+        var lane = Self.lane
+        weak var lent: LentContent?
+        do {
+            let content = LentContent(Self.source)
+            lent = content
+            lane.receive(
+                Self.source,
+                (0..<2).map { StoredRecord(offset: $0, timestamp: Timestamp(seconds: 0), content: content) })
+        }
+        #expect(lent != nil)
+        do {
+            let run = try #require(lane.turn(at: Self.moment(0)).start.first)
+            let failure = HandlerFailure.transient("down", "", retryAfter: .seconds(1))
+            lane.finish(run, RunResult(outcomes: [.failed(failure), .behind]), at: Self.moment(0))
+        }
+        #expect(lent == nil)
+        let again = try #require(lane.turn(at: Self.moment(2)).start.first)
+        #expect(again.works.map(\.record.offset) == [0])
+        #expect(again.works.map(\.record.key) == [[7]] && again.works.map(\.record.value) == [[8]])
+    }
+}
+
+/// As a log's library holds it.
+private final class LentContent: RecordContent {
+    let source: TopicPartition
+    init(_ source: TopicPartition) { self.source = source }
+    var key: [UInt8]? { [7] }
+    var value: [UInt8]? { [8] }
+    var headers: Headers { Headers() }
+    var byteCount: Int { 2 }
 }
