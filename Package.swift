@@ -24,7 +24,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// Of what works for every webhook, in release builds: overlapping changes of a variable are looked for in debug builds,
-/// where the tests run, and not while serving (4 % of the ingress's instructions). Bounds and overflows are checked always.
+/// where the tests run, and not while serving (33 calls a delivery). Bounds and overflows are checked always.
 let fast: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = []) -> Target {
