@@ -10,9 +10,6 @@ public struct Record: Sendable, Hashable {
     /// Nil lets the log take its own clock.
     public var timestamp: Timestamp?
 
-    // Called, it makes the record twice: once for itself, and a copy for its caller.
-    @inlinable
-    @inline(__always)
     public init(
         topic: Topic, partition: Int32? = nil, key: [UInt8]?, value: [UInt8]?, headers: Headers = Headers(),
         timestamp: Timestamp? = nil

@@ -80,4 +80,16 @@ import Testing
         // A name that is not UTF-8 is longer as text.
         #expect(read >= noise.count)
     }
+
+    /// On either side of the size up to which they are written on the stack.
+    @Test(arguments: [0, 1, 2, 1_023, 1_024, 1_025, 100_000])
+    func anArrayHoldsWhatWasWrittenAndNoMore(limit: Int) {
+        for count in Set([0, limit / 2, limit]) {
+            let bytes = [UInt8](written: limit) { memory in
+                for at in 0..<count { memory.storeBytes(of: UInt8(truncatingIfNeeded: at), toByteOffset: at, as: UInt8.self) }
+                return count
+            }
+            #expect(bytes == (0..<count).map { UInt8(truncatingIfNeeded: $0) })
+        }
+    }
 }

@@ -67,6 +67,29 @@ import Testing
         }
     }
 
+    @Test func everyByteIsWrittenSoThatItReadsTheSameAtEveryPlace() throws {
+        for byte in UInt8.min..<0x80 {
+            for distance in 0..<18 {
+                let text = Array(repeating: UInt8(ascii: "z"), count: distance) + [byte] + Array("zzzzzzzzz".utf8)
+                let written = ByteArena.scoped { arena in
+                    let kept = arena.keep(text)
+                    return [UInt8](arena.write(limit: 6 * text.count + 2) { JSONWriter.append(kept, to: &$0) })
+                }
+                #expect(try JSON(parsing: written).string == String(decoding: text, as: UTF8.self), "\(byte) at \(distance)")
+            }
+        }
+    }
+
+    @Test func digitsAreThoseOfTheNumber() {
+        var random = SystemRandomNumberGenerator()
+        let numbers: [UInt32] = [0, 1, 9, 10, 15, 16, 0x0123_4567, 0x89AB_CDEF, .max] + (0..<200).map { _ in random.next() }
+        for number in numbers {
+            let text = withUnsafeBytes(of: HexDigits.text(number).littleEndian) { String(decoding: $0, as: UTF8.self) }
+            let digits = String(number, radix: 16)
+            #expect(text == String(repeating: "0", count: 8 - digits.count) + digits)
+        }
+    }
+
     @Test func saysWhereAndWhy() {
         func error(_ text: String) -> JSONError? {
             do {

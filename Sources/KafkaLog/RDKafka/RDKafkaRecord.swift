@@ -11,7 +11,6 @@ enum RDKafkaRecord {
     ///
     /// Key and headers are copied. The value is not: whoever calls keeps the array unchanged until the record is
     /// reported, and with it the address of its bytes, which lie in the array's own allocation.
-    @inline(__always)
     static func produce(
         _ record: Record, to topic: OpaquePointer, with client: RDKafkaClient, opaque: UnsafeMutableRawPointer
     ) -> rd_kafka_resp_err_t? {
