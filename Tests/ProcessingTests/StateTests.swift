@@ -185,7 +185,7 @@ private final class Commits: ProcessorObserver {
         told.withLock { $0.append(offset) }
     }
     func received(_ records: Int, from partition: TopicPartition) {}
-    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: Duration) {}
+    func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {}
     func produced(_ records: Int) {}
     func stuck(_ partition: TopicPartition) {}
     func released(_ partition: TopicPartition) {}
