@@ -70,9 +70,9 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
     private func openState(_ partition: Int32) async throws -> SQLiteStateStore? {
         let processor = context.processor
         if processor.state == .none { return nil }
-        return try await .open(
+        return try await .openOrReplace(
             "\(context.configuration.stateDirectory)/\(context.group)/\(partition).db",
-            survivors: processor.state.survivors, limits: processor.stateLimits)
+            survivors: processor.state.survivors, limits: processor.stateLimits, logger: context.logger)
     }
 
     /// Nil where nothing survives, and in a replay, whose state is its own.
