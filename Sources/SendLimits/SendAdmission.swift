@@ -54,6 +54,8 @@ public struct SendRefusal: Error, Sendable, Hashable {
 /// How a message that was let go ended, as far as limits are concerned.
 public enum SendReport: Sendable, Hashable {
     case accepted
+    /// Accepted, and the API says that the message's template is paused.
+    case acceptedAndPaused
     /// The API answered with an error.
     case failed(ClassifiedError)
     /// No answer, or one that nobody understands.
@@ -91,9 +93,9 @@ enum LimitSignal: Sendable, Hashable {
     /// status 429, and 360dialog's own limit, which it answers with 400 and a text, are about the number.
     init?(_ error: ClassifiedError) {
         switch error.code {
-        case 130_429, 429, 1_015: self = .numberRate
+        case 130_429, 429, 613, 1_015: self = .numberRate
         case 80_007: self = .accountRate
-        case 4, 613: self = .everyRate
+        case 4: self = .everyRate
         case 131_056: self = .pair
         case 131_057: self = .pause(error.retryAfter ?? Self.maintenanceTime)
         default:

@@ -11,6 +11,9 @@ extension SendLimiterState {
         var decisions: [Decision] = []
         switch report {
         case .accepted: accepted(flight, at: now)
+        case .acceptedAndPaused:
+            accepted(flight, at: now)
+            decisions = heed(.template, flight, at: now)
         case .failed(let error):
             endProbes(flight)
             if let signal = LimitSignal(error) {

@@ -3,7 +3,8 @@
 public struct SendReceipt: Sendable, Hashable {
     /// Nil for a mark, which makes no message.
     public let messageID: String?
-    /// Templates only: `accepted`, `held_for_quality_assessment` (do not send again) or `paused`.
+    /// Templates only: `accepted`, `held_for_quality_assessment` (do not send again) or `paused` (stop
+    /// sending the template).
     public let messageStatus: String?
 
     /// The receipt of a message; nil for a body without a message id.

@@ -113,11 +113,13 @@ import WhatsApp
         #expect(stand.state.lanes["1"]?.hold != nil)
     }
 
-    @Test func pausedTemplateStopsAloneInItsAccount() {
+    /// Refused for it, or taken with the word that it is the last.
+    @Test(arguments: [SendReport.failed(.code(132_015)), .acceptedAndPaused])
+    func pausedTemplateStopsAloneInItsAccount(report: SendReport) {
         var stand = Stand()
         let numbers = [("1", "a"), ("2", "a"), ("3", "b")].map { SendingNumber(id: $0.0, account: $0.1, rate: 80) }
         stand.note(stand.state.setNumbers(numbers, at: stand.now))
-        stand.expectSend("1", template: "offer/en", .failed(.code(132_015)))
+        stand.expectSend("1", template: "offer/en", report)
         let same = stand.ask("2", template: "offer/en")
         #expect(stand.refused[same]?.reason == .templatePaused)
         stand.expectSend("1", template: "offer/de")

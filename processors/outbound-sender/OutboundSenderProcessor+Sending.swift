@@ -85,7 +85,7 @@ extension SendOutcome {
     /// As far as limits are concerned.
     fileprivate var report: SendReport {
         switch self {
-        case .accepted: .accepted
+        case .accepted(let receipt): receipt.messageStatus == "paused" ? .acceptedAndPaused : .accepted
         case .rejected(let error), .retry(let error): .failed(error)
         case .notSent, .unknown: .noAnswer
         }
