@@ -26,11 +26,14 @@ extension LaneState {
     }
 
     /// A record left its handler unfinished. Its mark stays unless nothing happened.
-    mutating func leaveMark(of work: Work, _ outcome: EffectOutcome) {
+    ///
+    /// - Parameter isFinal: the handler knows how it ended and gives up; what is marked until the dead letter is written is
+    ///   no unknown outcome.
+    mutating func leaveMark(of work: Work, _ outcome: EffectOutcome, isFinal: Bool = false) {
         guard let partition = partitions[work.record.source], partition.tracker.isMarked(work.record.offset) else { return }
         switch outcome {
         case .none: partitions[work.record.source]?.tracker.unmark(work.record.offset)
-        case .unknown: if work.effect == .none { becameUnknown.append(work.record.source) }
+        case .unknown: if work.effect == .none, !isFinal { becameUnknown.append(work.record.source) }
         }
     }
 

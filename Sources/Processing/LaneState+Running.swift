@@ -126,7 +126,7 @@ extension LaneState {
         work.past = past
         work.settleDown()
         partitions[work.record.source]?.tracker.park(work.record.offset, tries)
-        leaveMark(of: work, failure.effect)
+        leaveMark(of: work, failure.effect, isFinal: !failure.isTransient)
         isDirty = true
         work.isHead = true
         if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
