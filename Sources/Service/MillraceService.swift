@@ -46,7 +46,7 @@ public enum MillraceService {
     /// processor is this call.
     public static func main(processor make: @escaping @Sendable (Host) async throws -> any Processor) async -> Never {
         let command = ProcessorProgram.parsed()
-        await main(named: ProcessInfo.processInfo.processName) { host in
+        await main(named: ProcessInfo.processInfo.processName, creatingLog: command.createsLog) { host in
             var host = host
             host.withholdsEffects = command.withholdsEffects
             let processor = try await make(host)
@@ -73,10 +73,14 @@ public enum MillraceService {
 
     /// Runs services on the log, in the order given, until one ends or the process is told to stop.
     public static func main(
-        named name: String, services make: @escaping @Sendable (Host) async throws -> [any Service]
+        named name: String, creatingLog: Bool = true,
+        services make: @escaping @Sendable (Host) async throws -> [any Service]
     ) async -> Never {
         await guarded(name) { program in
             let settings = program.settings
+            guard creatingLog || settings.log.exists else {
+                throw SettingError("MILLRACE_LOG", "there is no log at \(settings.log)")
+            }
             let log = try await open(settings, program.logger)
             do {
                 let host = Host(

@@ -27,6 +27,7 @@ struct ProcessorProgram: ParsableCommand {
         var from: LogPoint?
 
         var withholdsEffects: Bool { false }
+        var createsLog: Bool { true }
 
         func services(for processor: any Processor, _ host: Host) async throws -> [any Service] {
             if let from { try await Provisioning.bear(processor, from: from, host.log, host.settings.topics) }
@@ -49,6 +50,8 @@ struct ProcessorProgram: ParsableCommand {
 protocol ProcessorCommand: Sendable {
     /// What the processor does to the outside must not happen.
     var withholdsEffects: Bool { get }
+    /// Whether an embedded log that is not there yet is made.
+    var createsLog: Bool { get }
 
     func services(for processor: any Processor, _ host: Host) async throws -> [any Service]
 }

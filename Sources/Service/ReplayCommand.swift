@@ -21,6 +21,7 @@ struct ReplayCommand: ParsableCommand, ProcessorCommand {
     @Flag(help: "Write outputs and dead letters, and act on the outside.") var effects = false
 
     var withholdsEffects: Bool { !effects }
+    var createsLog: Bool { false }
 
     func validate() throws {
         guard let group else { return }

@@ -40,6 +40,9 @@ struct Send: AsyncParsableCommand {
     func validate() throws {
         let given = [content.text, content.template, content.file].filter { $0 != nil }.count
         guard given == 1 else { throw ValidationError("give exactly one of --text, --template and --file") }
+        if let key, !(1...CommandRequest.maxKeyLength).contains(key.unicodeScalars.count) {
+            throw ValidationError("--key takes 1 to \(CommandRequest.maxKeyLength) characters")
+        }
     }
 
     func run() async throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EventLog
+import Processing
 import Service
 
 /// Which letters are meant. All conditions given must hold; without any, all letters are.
@@ -11,6 +12,9 @@ struct LetterFilter: ParsableArguments {
     @Option(help: "Only letters written before then.") var until: LogPoint?
 
     func validate() throws {
+        if let disposition, HandlerFailure.Disposition(rawValue: disposition.uppercased()) == nil {
+            throw ValidationError("--disposition takes MAX_ATTEMPTS, REJECTED, DESERIALIZATION, EXPIRED or UNKNOWN")
+        }
         for point in [since, until] {
             guard let point else { continue }
             guard case .time = point else { throw ValidationError("--since and --until take a time (2026-11-21T10:00:00Z) or an age (6h)") }
