@@ -3,7 +3,6 @@ import Logging
 
 /// What a handler task does: the records of its run, one after the other.
 extension Lane {
-    @_specialize(where C == ContinuousClock)
     func perform(_ run: Run<C.Instant>) async {
         var result = RunResult()
         let batch = disk == nil ? nil : StateScope(parent: self, rules: stateRules)
@@ -17,7 +16,6 @@ extension Lane {
         finish(run, result)
     }
 
-    @_specialize(where C == ContinuousClock)
     private func handleAll(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
         var failedKeys: Set<OrderKey> = []
         var tally = HandlingTally(context.observer)
@@ -57,7 +55,6 @@ extension Lane {
         case refused
     }
 
-    @_specialize(where C == ContinuousClock)
     private func handle(
         _ work: Work, at now: Timestamp, _ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult
     ) async -> Ending {

@@ -6,9 +6,6 @@ import Synchronization
 ///
 /// Each event goes to the state under the lock; what the state answers is done after unlocking. Tasks exist only while
 /// there is something for them: one per run, one per commit, one timer until the next moment that matters.
-///
-/// What is done for every record is specialized for the machine's clock: else the types that depend on `C` are looked up
-/// each time.
 final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     private struct Guarded {
         var machine: LaneState<C.Instant>
@@ -62,14 +59,12 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     func begin() { step { _, _ in } }
 
     /// Takes records; returns when the consumer is paused if they fill the lane.
-    @_specialize(where C == ContinuousClock)
     func receive(_ source: TopicPartition, _ records: [StoredRecord]) async {
         context.observer.received(records.count, from: source)
         step { machine, _ in machine.receive(source, records) }
         await settleFlow()
     }
 
-    @_specialize(where C == ContinuousClock)
     func finish(_ run: Run<C.Instant>, _ result: RunResult) {
         step { machine, now in machine.finish(run, result, at: now) }
     }
