@@ -70,8 +70,8 @@ struct Authenticator: Sendable {
     func check(_ head: RequestHead) -> PendingSignatures? {
         guard acceptsAnybody || !demands.isEmpty || !signatures.isEmpty else { return nil }
         var isAccepted = true
+        var pending = PendingSignatures(isProof: !demands.isEmpty)
         for index in demands.indices where !demands[index].isMet(by: head) { isAccepted = false }
-        var pending = PendingSignatures()
         for signature in signatures {
             guard let claim = head.header(signature.header.rawValue).flatMap({ ClaimedSignature($0) }) else { return nil }
             pending.claims.append((signature, claim))
@@ -83,6 +83,8 @@ struct Authenticator: Sendable {
 /// The signatures that a request claims for the body which is still to come. Empty where none is demanded.
 struct PendingSignatures {
     fileprivate(set) var claims: [(signature: BodySignature, claim: ClaimedSignature)] = []
+    /// Whether the head has shown a credential already, so that not just anybody sends this body.
+    let isProof: Bool
 
     func areValid(for body: RawSpan) -> Bool {
         var areValid = true

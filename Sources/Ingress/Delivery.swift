@@ -1,7 +1,8 @@
 import NIOCore
 import WhatsApp
 
-/// A webhook's body while it arrives. Its bytes are reserved in the in-flight budget; who drops it must release them.
+/// A webhook's body while it arrives. Its bytes are reserved in the in-flight budget as they come; who drops it must
+/// release them.
 /// There is one of it, handed on and never copied.
 struct Delivery: ~Copyable {
     let route: Route
@@ -11,7 +12,11 @@ struct Delivery: ~Copyable {
     /// Empty, until the first of it is there.
     private(set) var body = ByteBuffer()
     private let length: Int
-    private(set) var reserved: Int
+    private var reserved = 0
+    /// Whether the sender has shown what its channel demands. Where bodies are signed that comes at their end.
+    private(set) var isProven: Bool
+    /// A body that is still small takes no more memory than this in advance: its length is only what its sender says.
+    private static let firstCapacity = 64 << 10
 
     /// Admits a request, or throws the answer to refuse it with. Nothing of the body is read before this.
     static func admit(_ head: RequestHead, _ core: IngressCore) throws(Answer) -> Delivery {
@@ -32,7 +37,7 @@ struct Delivery: ~Copyable {
         case .length(let declared): length = declared
         }
         if length > core.configuration.maxBodyBytes { throw .bodyTooLarge }
-        guard core.budget.reserve(length) else { throw .overloaded }
+        guard core.budget.hasRoom(for: length, isProven: signatures.isProof) else { throw .overloaded }
         return Delivery(route, head, signatures, coding, expecting: length)
     }
 
@@ -45,25 +50,31 @@ struct Delivery: ~Copyable {
         self.coding = coding
         traceparent = head.traceparent
         self.length = length
-        reserved = length
+        isProven = signatures.isProof
+    }
+
+    /// Gives its bytes back to the budget.
+    mutating func release(_ core: IngressCore) {
+        core.budget.release(reserved, isProven: isProven)
+        reserved = 0
     }
 
     /// Takes more of the body. An answer says that the delivery must be refused instead.
     mutating func append(_ bytes: ByteBuffer, _ core: IngressCore) -> Answer? {
         // Most bodies come in one piece. They stay where they are, because they are gone before the next read; a part
         // would hold the whole of what was read for as long as its sender likes.
-        if bytes.readableBytes == length {
+        let count = bytes.readableBytes
+        // Only chunked bodies get beyond it: the others were asked for their length.
+        if body.readableBytes + count > core.configuration.maxBodyBytes { return .bodyTooLarge }
+        guard core.budget.reserve(count, isProven: isProven) else { return .overloaded }
+        reserved += count
+        if count == length {
             body = bytes
             return nil
         }
-        let total = body.readableBytes + bytes.readableBytes
-        if total > reserved {
-            // Only chunked bodies get here: no other has more bytes than it declared.
-            if total > core.configuration.maxBodyBytes { return .bodyTooLarge }
-            guard core.budget.reserve(total - reserved) else { return .overloaded }
-            reserved = total
+        if body.readableBytes == 0 {
+            body = ByteBufferAllocator().buffer(capacity: max(min(length, Self.firstCapacity), count))
         }
-        if body.readableBytes == 0 { body = ByteBufferAllocator().buffer(capacity: max(length, bytes.readableBytes)) }
         body.writeImmutableBuffer(bytes)
         return nil
     }
@@ -72,6 +83,10 @@ struct Delivery: ~Copyable {
     /// looked into. An answer says that the delivery must be refused instead.
     mutating func open(_ core: IngressCore) -> Answer? {
         guard signatures.areValid(for: body.readableBytesSpan) else { return .unauthorized }
+        if !isProven {
+            core.budget.prove(reserved)
+            isProven = true
+        }
         guard let coding else { return nil }
         var added = 0
         let inflated = Inflater.inflate(body.readableBytesSpan, coding, limit: core.configuration.maxBodyBytes) { bytes in

@@ -6,27 +6,66 @@ import Synchronization
 ///
 /// A delivery stays counted until the log is through with it, even when its sender was answered 503 long ago: a log
 /// that stalls fills the budget, and from then on senders are refused at once instead of after the deadline.
+///
+/// Bytes count when they are there, never when they are announced: a length costs its sender nothing. And whoever has
+/// proven nothing yet (the signature comes after the body, a head is not whole) shares one half, so that anybody's
+/// bytes can shut out at most those who have proven nothing either.
 final class InFlightBudget: Sendable {
     let limit: Int
-    private let used = Atomic(0)
+    private let unproven: Share
+    private let all: Share
 
-    init(limit: Int) { self.limit = limit }
+    /// A count with a bound.
+    private final class Share: Sendable {
+        let limit: Int
+        private let used = Atomic(0)
 
-    var bytes: Int { used.load(ordering: .relaxed) }
+        init(limit: Int) { self.limit = limit }
 
-    /// False: they do not fit, and nothing was taken.
-    func reserve(_ bytes: Int) -> Bool {
-        guard used.add(bytes, ordering: .relaxed).newValue <= limit else {
-            used.subtract(bytes, ordering: .relaxed)
+        var bytes: Int { used.load(ordering: .relaxed) }
+
+        func add(_ bytes: Int) -> Bool {
+            if used.add(bytes, ordering: .relaxed).newValue <= limit { return true }
+            subtract(bytes)
             return false
         }
-        return true
+
+        func subtract(_ bytes: Int) {
+            let left = used.subtract(bytes, ordering: .relaxed).newValue
+            assert(left >= 0, "released more than was reserved")
+        }
     }
 
-    func release(_ bytes: Int) {
-        let left = used.subtract(bytes, ordering: .relaxed).newValue
-        assert(left >= 0, "released more than was reserved")
+    /// - Parameter largest: bytes of a body that must fit into the half, however small the whole is.
+    init(limit: Int, largest: Int = 0) {
+        self.limit = limit
+        all = Share(limit: limit)
+        unproven = Share(limit: max(limit / 2, min(largest, limit)))
     }
+
+    var bytes: Int { all.bytes }
+
+    /// Whether so many bytes would fit now. Nothing is taken.
+    func hasRoom(for bytes: Int, isProven: Bool) -> Bool {
+        all.bytes + bytes <= all.limit && (isProven || unproven.bytes + bytes <= unproven.limit)
+    }
+
+    /// False: they do not fit, and nothing was taken.
+    func reserve(_ bytes: Int, isProven: Bool = true) -> Bool {
+        if isProven { return all.add(bytes) }
+        guard unproven.add(bytes) else { return false }
+        if all.add(bytes) { return true }
+        unproven.subtract(bytes)
+        return false
+    }
+
+    func release(_ bytes: Int, isProven: Bool = true) {
+        all.subtract(bytes)
+        if !isProven { unproven.subtract(bytes) }
+    }
+
+    /// The sender of these bytes has proven who it is.
+    func prove(_ bytes: Int) { unproven.subtract(bytes) }
 }
 
 /// The log's word on one delivery.

@@ -34,7 +34,7 @@ final class IngressCore: Sendable {
         self.now = now
         self.clock = clock
         currentRouter = Mutex(Router(configuration.channels, topics, maxNesting: configuration.maxNesting))
-        budget = InFlightBudget(limit: configuration.maxInFlightBytes)
+        budget = InFlightBudget(limit: configuration.maxInFlightBytes, largest: configuration.maxBodyBytes)
         metrics = IngressMetrics(budget: budget, factory: factory)
         producerHealth = ProducerHealth(patience: times.ack)
     }

@@ -62,10 +62,10 @@ extension WebhookHandler {
         switch event {
         case .head(let head) where state == .idle: begin(head)
         case .body where state == .receiving:
-            if let body, let refusal = delivery!.append(body, core) { end(with: refusal) }
+            if let body, let refusal = delivery!.append(body, core) { refuseRest(with: refusal) }
         case .end where state == .receiving: store()
         case .body(let range) where state == .discarding: drop(range.count)
-        case .end where state == .discarding: becomeIdle()
+        case .end where state == .discarding: if persistence == .close { linger() } else { becomeIdle() }
         case .malformed(let answer) where state == .idle || state == .receiving: end(with: answer)
         case .malformed where state == .discarding: linger()
         case .incomplete, .head, .body, .end, .malformed:
@@ -76,7 +76,7 @@ extension WebhookHandler {
     private func drop(_ bytes: Int) {
         droppedBytes += bytes
         switch state {
-        case .discarding where droppedBytes > Self.maxDiscardedBytes: linger()
+        case .discarding where droppedBytes > discardLimit: linger()
         case .lingering where droppedBytes > Self.maxLingeringBytes: abort()
         default: break
         }

@@ -30,14 +30,18 @@ extension WebhookHandler {
 
     private func refuse(_ answer: Answer, _ head: RequestHead) {
         if answer.endsConnection { persistence = .close }
-        skipBody(of: head) { answered(answer, withBody: head.method != .head) }
+        let limit = answer == .overloaded ? core.configuration.maxBodyBytes : Self.maxDiscardedBytes
+        skipBody(of: head, upTo: limit) { answered(answer, withBody: head.method != .head) }
     }
 
-    /// Answers at once and drops the body.
-    private func skipBody(of head: RequestHead, answering: () -> Void) {
+    /// Answers at once and drops the body, if it is not larger than `limit`.
+    private func skipBody(
+        of head: RequestHead, upTo limit: Int = WebhookHandler.maxDiscardedBytes, answering: () -> Void
+    ) {
         let rest = if case .length(let length) = head.framing { length } else { 0 }
+        discardLimit = limit
         // Who waits for 100 may or may not send the body after a refusal, so the next request could not be found.
-        if head.expectation != .none || head.framing == .unsupported || rest > Self.maxDiscardedBytes {
+        if head.expectation != .none || head.framing == .unsupported || rest > discardLimit {
             persistence = .close
         }
         answering()
@@ -51,7 +55,7 @@ extension WebhookHandler {
     func store() {
         guard var delivery = self.delivery.take() else { preconditionFailure("receiving without a delivery") }
         let refusal = delivery.open(core)
-        core.budget.release(delivery.reserved)
+        delivery.release(core)
         if let refusal { return finish(refusal) }
         let records: [Record]
         let bytes: Int
@@ -108,6 +112,17 @@ extension WebhookHandler {
         linger()
     }
 
+    /// Of a body that finds no room: answers at once, gives its bytes back and reads the rest over, so that its sender
+    /// comes to read the answer. Other faults end the connection.
+    func refuseRest(with answer: Answer) {
+        guard answer == .overloaded else { return end(with: answer) }
+        dropDelivery()
+        answered(answer, withBody: true)
+        state = .discarding
+        droppedBytes = 0
+        discardLimit = core.configuration.maxBodyBytes
+    }
+
     private func answered(_ answer: Answer, withBody: Bool) {
         core.metrics.answered(answer, after: now - (began ?? now))
         began = nil
@@ -135,6 +150,6 @@ extension WebhookHandler {
     }
 
     func dropDelivery() {
-        if let delivery = self.delivery.take() { core.budget.release(delivery.reserved) }
+        if var delivery = self.delivery.take() { delivery.release(core) }
     }
 }

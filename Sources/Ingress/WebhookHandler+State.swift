@@ -14,7 +14,7 @@ extension WebhookHandler {
         case closed
     }
 
-    /// A refused body of at most so many bytes is dropped and the connection kept.
+    /// A refused body of at most so many bytes is dropped and the connection kept. Of one that found no room, all.
     static let maxDiscardedBytes = 64 << 10
     /// A lingering connection that has sent so much is cut.
     static let maxLingeringBytes = 16 << 20

@@ -39,6 +39,8 @@ final class WebhookHandler: ChannelDuplexHandler {
     /// When its head was complete.
     var began: NIODeadline?
     var droppedBytes = 0
+    /// Beyond so many dropped bytes the connection ends.
+    var discardLimit = WebhookHandler.maxDiscardedBytes
 
     // Of the bytes that come.
     var input: RequestInput
