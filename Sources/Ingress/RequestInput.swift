@@ -9,6 +9,8 @@ struct RequestInput {
     init(_ limits: HTTP1Parser.Limits) { parser = HTTP1Parser(limits) }
 
     var isEmpty: Bool { bytes.readableBytes == 0 }
+    /// Memory that is held for what waits.
+    var heldBytes: Int { isEmpty ? 0 : bytes.storageCapacity }
 
     mutating func append(_ more: ByteBuffer) {
         if isEmpty {

@@ -50,6 +50,25 @@ extension WebhookHandler {
         }
         input.release()
         noticePartialHead()
+        if inputReserved > 0 || (state == .idle && !input.isEmpty) { countInput() }
+    }
+
+    /// Keeps what waits between requests, which is anybody's, in the budget. Behind a request in work it is one read at
+    /// most.
+    private func countInput() {
+        let held = state == .idle ? input.heldBytes : 0
+        if held > inputReserved {
+            guard core.budget.reserve(held - inputReserved, isProven: false) else { return end(with: .overloaded) }
+        } else {
+            core.budget.release(inputReserved - held, isProven: false)
+        }
+        inputReserved = held
+    }
+
+    func dropInput() {
+        input.drop()
+        if inputReserved > 0 { core.budget.release(inputReserved, isProven: false) }
+        inputReserved = 0
     }
 
     private func noticePartialHead() {

@@ -143,7 +143,7 @@ extension WebhookHandler {
         state = .lingering
         deadline = now + core.times.linger
         droppedBytes = 0
-        input.drop()
+        dropInput()
         // Closes our side once everything written is sent.
         context?.close(mode: .output, promise: nil)
         if inputIsClosed { abort() }

@@ -51,6 +51,8 @@ final class WebhookHandler: ChannelDuplexHandler {
     var isWritable = true
     /// The beginning of a head has come, and its time runs.
     var headIsPartial = false
+    /// Reserved in the budget for what waits in `input` between requests.
+    var inputReserved = 0
 
     init(_ core: IngressCore, _ connections: Connections, _ acknowledgements: AcknowledgementQueue) {
         self.core = core
@@ -77,7 +79,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         dropDelivery()
         if state == .storing { core.metrics.storing(-1) }
         state = .closed
-        input.drop()
+        dropInput()
         context.fireChannelInactive()
     }
 

@@ -123,6 +123,34 @@ import WhatsApp
         }
     }
 
+    @Test func unfinishedHeadsCountAmongTheUnproven() async throws {
+        let limit = 1 << 20
+        try await withIngress(
+            TestProducer(), configure: { ($0.maxInFlightBytes, $0.maxBodyBytes, $0.maxConnections) = (limit, limit / 4, 500) }
+        ) { ingress in
+            var clients: [TestClient] = []
+            // Each is less than a head may have; all together are more than the half.
+            let half = "POST /webhooks/shop HTTP/1.1\r\nHost: a\r\n\(TestIngress.shopHeader)X: "
+                + String(repeating: "a", count: 15_000)
+            for _ in 1...100 {
+                let client = try await ingress.connect()
+                client.post(Array(half.utf8))
+                clients.append(client)
+            }
+            try await eventually("some find no room") { ingress.server.metrics.rejected["overloaded"] ?? 0 > 40 }
+            #expect(ingress.server.metrics.bytesInFlight > limit / 4)
+            #expect(ingress.server.metrics.bytesInFlight <= limit / 2)
+            try await ingress.expect(200, to: post(message("wamid.1", text: String(repeating: "x", count: 100_000))))
+            // Those that were let in can go on; with the end of a head its room is free.
+            for client in clients where !client.hasBytes { client.post(Array("\r\nContent-Length: 2\r\n\r\n{}".utf8)) }
+            try await eventually("all are answered") { clients.allSatisfy(\.hasBytes) }
+            #expect(ingress.server.metrics.rejected["overloaded"] ?? 0 < 100)
+            #expect(ingress.server.metrics.stored > 10)
+            try await eventually("no head is held") { ingress.server.metrics.bytesInFlight == 0 }
+            for client in clients { try? await client.close() }
+        }
+    }
+
     @Test func theHalfOfTheUnprovenHoldsTheLargestBody() {
         let budget = InFlightBudget(limit: 100, largest: 80)
         #expect(budget.reserve(80, isProven: false))
