@@ -30,6 +30,6 @@ public enum UnreadReason: String, Sendable, Hashable, CaseIterable {
     case contactsNotCopied = "contacts_not_copied"
     /// More unreadable items than are kept one by one: the whole body, once.
     case tooManyUnreadable = "too_many_unreadable"
-    /// More items than one body may have: the whole body instead of its items.
+    /// More items than one body may have, or more than its records may hold: the whole body instead of its items.
     case tooManyItems = "too_many_items"
 }

@@ -11,6 +11,9 @@ struct WebhookRecords {
     private let traceparent: BorrowedBytes?
     private(set) var records: [Record] = []
     private var unreadableCount = 0
+    /// Items that are too many to make records of.
+    private var notMade = 0
+    private var bytes = 0
     private var bodyDigest: [UInt8]?
 
     // Of the change at hand.
@@ -31,12 +34,22 @@ struct WebhookRecords {
     }
 
     var isEmpty: Bool { records.isEmpty }
-    var isFull: Bool { records.count > WebhookSplitter.maxRecords }
+    /// The body is more than is taken apart.
+    var isFull: Bool { total > WebhookSplitter.maxItems || bytes > WebhookSplitter.maxRecordBytes }
     var skippedUnreadable: Bool { unreadableCount > WebhookSplitter.maxUnreadable }
     /// Everything met so far, also what was not kept one by one.
-    var total: Int { records.count + max(unreadableCount - WebhookSplitter.maxUnreadable, 0) }
+    var total: Int { records.count + max(unreadableCount - WebhookSplitter.maxUnreadable, 0) + notMade }
 
     mutating func removeAll() { records.removeAll() }
+
+    /// Whether the lists have room; looked at before anything of them is made.
+    mutating func hasRoom(for lists: WebhookLists) -> Bool {
+        let limit = WebhookSplitter.maxItems - total
+        let items = count(lists.messages, upTo: limit + 1) + count(lists.statuses, upTo: limit + 1)
+            + count(lists.errors, upTo: limit + 1)
+        if items > limit { notMade = items }
+        return items <= limit
+    }
 
     // MARK: A change
 
@@ -67,6 +80,7 @@ struct WebhookRecords {
                 causationID: causationID, traceparent: traceparent
             ).headers
         }
+        bytes += value.count + 2 * key.count + 3 * id.count + origin.source.count
         records.append(
             Record(topic: topic, key: key, value: value, headers: headers, timestamp: time.logTime(arrival: arrival)))
     }

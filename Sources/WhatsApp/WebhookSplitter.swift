@@ -20,8 +20,13 @@ import EventLog
 /// and never becomes a message or status, so that the credentials of one tenant cannot write into another's
 /// conversations. A channel that is not bound takes every number of its bodies, as an account-level webhook must.
 public struct WebhookSplitter: Sendable {
-    /// Records of one body at most; the platform promises 1,000 items. A body with more is kept whole.
-    public static let maxRecords = 50_000
+    /// Items of one body at most, readable or not; a body with more is kept whole. The platform batches 1,000 at most
+    /// (Meta, "Webhooks"), and a history comes as one item. Tiny items compress to nothing and take a hundred times
+    /// their size as records: without a bound a few kilobytes would stop all other connections for a second.
+    public static let maxItems = 10_000
+    /// Bytes of one body's records at most, without their fixed headers; a body with more is kept whole. Ten times the
+    /// platform's largest body.
+    public static let maxRecordBytes = 32 << 20
     /// Unreadable items of one body that get a record each.
     public static let maxUnreadable = 1_000
     /// Longest message id, in characters.

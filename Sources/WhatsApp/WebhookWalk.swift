@@ -165,6 +165,7 @@ struct WebhookWalk {
     // MARK: Items of either envelope
 
     private mutating func items(_ lists: WebhookLists, of value: Int, field: Int?, _ origin: WebhookOrigin) {
+        guard records.hasRoom(for: lists) else { return }
         let before = records.total
         records.begin(lists)
         list(lists.messages, field, origin) { records, item in records.message(item, field, origin) }

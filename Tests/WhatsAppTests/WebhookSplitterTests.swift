@@ -346,8 +346,9 @@ import Testing
         #expect(throws: SplitError.invalidJSON(JSONError(.tooDeep, at: 68))) { try Self.split(deeper) }
     }
 
-    @Test func aMillionTinyItemsGiveABoundedNumberOfRecords() throws {
-        let items = "[" + String(repeating: "1,", count: 999_999) + #"{"id":"m1","from":"1"}]"#
+    @Test func thousandsOfTinyItemsGiveABoundedNumberOfRecords() throws {
+        let count = WebhookSplitter.maxItems - 1
+        let items = "[" + String(repeating: "1,", count: count) + #"{"id":"m1","from":"1"}]"#
         let records = try Self.split(Self.cloud(#""messages":\#(items)"#))
         // Each of the first thousand, the one good message, and the body once for all the others.
         #expect(records.count == WebhookSplitter.maxUnreadable + 2)
@@ -360,13 +361,37 @@ import Testing
             Self.cloud(
                 #""messages":[\#(Array(repeating: #"{"id":"m","from":"1"}"#, count: count).joined(separator: ","))]"#)
         }
-        let most = try Self.split(body(WebhookSplitter.maxRecords))
-        #expect(most.count == WebhookSplitter.maxRecords)
-        let more = try Self.split(body(WebhookSplitter.maxRecords + 1))
-        #expect(more.count == 1)
-        #expect(try Self.value(more[0])["reason"]?.string == "too_many_items")
-        #expect(
-            try Self.value(more[0])["value"]?.bytes.elementsEqual(body(WebhookSplitter.maxRecords + 1).utf8) == true)
+        let most = try Self.split(body(WebhookSplitter.maxItems))
+        #expect(most.count == WebhookSplitter.maxItems)
+        #expect(most.allSatisfy { $0.topic == Self.topics.messages })
+        try expectWhole(body(WebhookSplitter.maxItems + 1))
+        // Items that cannot be read are items, and so are those of many changes and entries.
+        let numbers = { (count: Int) in "[" + Array(repeating: "1", count: count).joined(separator: ",") + "]" }
+        try expectWhole(Self.cloud(#""messages":\#(numbers(1_000_000))"#))
+        let third = WebhookSplitter.maxItems / 3 + 1
+        try expectWhole(
+            Self.cloud(#""messages":\#(numbers(third)),"statuses":\#(numbers(third)),"errors":\#(numbers(third))"#))
+        let changes = Array(repeating: #"{"field":"x","value":{}}"#, count: WebhookSplitter.maxItems + 1)
+        try expectWhole(
+            #"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[\#(changes.joined(separator: ","))]}]}"#)
+    }
+
+    @Test func recordsThatWouldBeFarLargerThanTheirBodyAreKeptAsOne() throws {
+        // The number's names, the contact and the id are repeated in each record.
+        let name = String(repeating: "9", count: 128)
+        let status = #"{"id":"\#(String(repeating: "i", count: 380))","status":"s","recipient_id":"1"}"#
+        let list = Array(repeating: status, count: 9_000).joined(separator: ",")
+        let contact = #"{"wa_id":"1","x":"\#(String(repeating: "c", count: 1_700))"}"#
+        try expectWhole(Self.cloud(#""contacts":[\#(contact)],"statuses":[\#(list)]"#, waba: name, phone: name))
+    }
+
+    private func expectWhole(_ body: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let records = try Self.split(body)
+        let record = try #require(records.count == 1 ? records.first : nil, sourceLocation: sourceLocation)
+        #expect(record.topic == Self.topics.other, sourceLocation: sourceLocation)
+        let value = try Self.value(record)
+        #expect(value["reason"]?.string == "too_many_items", sourceLocation: sourceLocation)
+        #expect(value["value"]?.bytes.elementsEqual(body.utf8) == true, sourceLocation: sourceLocation)
     }
 
     @Test func aLargeContactIsNotCopiedWithoutEnd() throws {
