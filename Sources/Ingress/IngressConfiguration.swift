@@ -20,7 +20,7 @@ public struct IngressConfiguration: Sendable {
     /// Bound on the bodies being received and the records not yet durable, of all connections together. A request that
     /// does not fit is answered 503 at once.
     public var maxInFlightBytes = 64 << 20
-    /// Connections beyond it are answered 503 and closed.
+    /// Connections beyond it are answered 503 at once and closed within a second.
     public var maxConnections = 4_096
 
     /// From the end of the body to the log's acknowledgement; later the sender gets 503. Well below the 5 s after which
@@ -30,7 +30,8 @@ public struct IngressConfiguration: Sendable {
     public var headerTimeout: Duration = .seconds(10)
     /// From the end of the head to the end of the body.
     public var bodyTimeout: Duration = .seconds(30)
-    /// How long a connection may wait for its next request.
+    /// How long a connection may wait for its next request; one that has shown no credentials yet, for no longer than
+    /// `headerTimeout`.
     public var idleTimeout: Duration = .seconds(75)
     /// How long a refused sender that is still sending is listened to, so that it can read the answer.
     public var lingerTimeout: Duration = .seconds(3)

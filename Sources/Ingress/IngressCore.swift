@@ -86,6 +86,10 @@ extension IngressCore {
     /// The configuration's time-outs in the event loop's unit.
     struct Times: Sendable {
         let ack, header, body, idle, linger: TimeAmount
+        /// Between the requests of a connection that has shown no credentials.
+        let anonymousIdle: TimeAmount
+        /// For a connection that is too many, from its begin.
+        let turnAway: TimeAmount
         /// How often deadlines are looked at: they are met with a tenth of the shortest to spare, and cost next to
         /// nothing.
         let sweepInterval: TimeAmount
@@ -96,6 +100,8 @@ extension IngressCore {
             body = TimeAmount(configuration.bodyTimeout)
             idle = TimeAmount(configuration.idleTimeout)
             linger = TimeAmount(configuration.lingerTimeout)
+            anonymousIdle = min(header, idle)
+            turnAway = min(linger, .seconds(1))
             let shortest = [ack, header, body, idle, linger].reduce(.seconds(1), min)
             sweepInterval = max(.milliseconds(5), .nanoseconds(shortest.nanoseconds / 10))
         }

@@ -6,11 +6,10 @@ extension WebhookHandler {
         headIsPartial = false
         began = now
         persistence = connections.isDraining ? .close : head.persistence
-        if head.method == .get, head.framing != .invalid, !isSurplus, let challenge = core.router.challenge(head) {
+        if head.method == .get, head.framing != .invalid, let challenge = core.router.challenge(head) {
             return answer(challenge, head)
         }
         do throws(Answer) {
-            if isSurplus { throw .tooManyConnections }
             delivery = try Delivery.admit(head, core)
             state = .receiving
             deadline = now + core.times.body
@@ -57,6 +56,7 @@ extension WebhookHandler {
         let refusal = delivery.open(core)
         delivery.release(core)
         if let refusal { return finish(refusal) }
+        isTrusted = true
         let records: [Record]
         let bytes: Int
         do {
@@ -135,7 +135,7 @@ extension WebhookHandler {
 
     func becomeIdle() {
         state = .idle
-        deadline = now + core.times.idle
+        deadline = now + (isTrusted ? core.times.idle : core.times.anonymousIdle)
         if input.isEmpty, connections.isDraining || inputIsClosed { linger() }
     }
 
@@ -147,6 +147,20 @@ extension WebhookHandler {
         // Closes our side once everything written is sent.
         context?.close(mode: .output, promise: nil)
         if inputIsClosed { abort() }
+    }
+
+    /// Tells a connection that is too many so, whether or not it says anything, and is rid of it soon: many of them keep
+    /// others from being accepted.
+    func turnAway() {
+        now = core.clock()
+        persistence = .close
+        state = .lingering
+        deadline = now + core.times.turnAway
+        core.metrics.answered(.tooManyConnections, after: .zero)
+        // Over TLS the answer waits for the handshake, and so does the end of our side.
+        let written = context?.eventLoop.makePromise(of: Void.self)
+        written?.futureResult.assumeIsolated().whenSuccess { self.context?.close(mode: .output, promise: nil) }
+        context?.writeAndFlush(wrapOutboundOut(Answer.tooManyConnections.bytes(.close, withBody: true)), promise: written)
     }
 
     func dropDelivery() {

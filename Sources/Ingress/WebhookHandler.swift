@@ -22,7 +22,7 @@ final class WebhookHandler: ChannelDuplexHandler {
     let acknowledgements: AcknowledgementQueue
     private(set) var id: Connections.ID = 0
     /// One connection too many: it is told so and closed.
-    private(set) var isSurplus = false
+    private var isSurplus = false
     private(set) var context: ChannelHandlerContext?
 
     var state = State.idle
@@ -30,6 +30,9 @@ final class WebhookHandler: ChannelDuplexHandler {
     var deadline = NIODeadline.distantFuture
     /// The time of what is being handled: input, an acknowledgement, a deadline. The clock is read once for each.
     var now: NIODeadline
+
+    /// Somebody has shown a channel's credentials here. Who has not may not stay for long.
+    var isTrusted = false
 
     // Of the request in work.
     var persistence = Persistence.close
@@ -67,6 +70,11 @@ final class WebhookHandler: ChannelDuplexHandler {
         id = connections.add(self)
         isSurplus = core.metrics.opened() > core.configuration.maxConnections
         deadline = core.clock() + core.times.header
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if isSurplus { turnAway() }
+        context.fireChannelActive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

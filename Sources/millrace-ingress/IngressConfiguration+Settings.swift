@@ -21,7 +21,7 @@ extension IngressConfiguration {
     /// | `MILLRACE_INGRESS_MAX_CONNECTIONS` | 4096 | more get 503; far more wait in the kernel's backlog |
     /// | `MILLRACE_INGRESS_HEADER_TIMEOUT_MS` | 10000 | a head (and a TLS handshake) not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_BODY_TIMEOUT_MS` | 30000 | a body not whole by then: 408, closed |
-    /// | `MILLRACE_INGRESS_IDLE_TIMEOUT_MS` | 75000 | a connection without a request for so long is closed |
+    /// | `MILLRACE_INGRESS_IDLE_TIMEOUT_MS` | 75000 | a connection without a request for so long is closed; one without credentials as after the head's time-out |
     init(_ reader: ConfigReader, _ channels: IngressChannels) throws {
         self.init(channels: channels.named, account: channels.account)
         host = reader.string(forKey: "ingress.host", default: host)

@@ -195,6 +195,47 @@ import Testing
         }
     }
 
+    @Test func oneConnectionTooManyIsTold503AtOnceThoughItSaysNothing() async throws {
+        try await withIngress(
+            TestProducer(), configure: { ($0.maxConnections, $0.headerTimeout) = (2, .seconds(600)) }
+        ) { ingress in
+            // Far more than are accepted beyond the limit: none of them keeps the others out.
+            var clients: [TestClient] = []
+            for _ in 1...60 { clients.append(try await ingress.connect()) }
+            for client in clients.dropFirst(2) {
+                #expect(try await client.response().status == 503)
+                try await client.waitForEnd()
+            }
+            #expect(!clients[0].hasBytes && !clients[1].hasBytes)
+            try await clients[0].send(post(message("wamid.1")))
+            #expect(try await clients[0].response().status == 200)
+        }
+    }
+
+    @Test func whoShowsNoCredentialsMayNotStayAsLong() async throws {
+        let clock = DeadlineClock()
+        try await withIngress(
+            TestProducer(), clock: clock,
+            configure: { ($0.headerTimeout, $0.idleTimeout, $0.eventLoopCount) = (.seconds(10), .seconds(75), 1) }
+        ) { ingress in
+            let trusted = try await ingress.connect()
+            try await trusted.send(post(message("wamid.1")))
+            #expect(try await trusted.response().status == 200)
+            var strangers: [TestClient] = []
+            for request in [Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8), post("{}", headers: "")] {
+                let client = try await ingress.connect()
+                try await client.send(request)
+                #expect([401, 404].contains(try await client.response().status))
+                strangers.append(client)
+            }
+            clock.advance(by: .seconds(10) + .nanoseconds(1))
+            for client in strangers { try await client.waitForEnd() }
+            #expect(!trusted.isClosedByPeer)
+            try await trusted.send(post(message("wamid.2")))
+            #expect(try await trusted.response().status == 200)
+        }
+    }
+
     @Test func farTooManyConnectionsWaitUntilOthersLeave() async throws {
         try await withIngress(TestProducer(), configure: { $0.maxConnections = 4 }) { ingress in
             var clients: [TestClient] = []

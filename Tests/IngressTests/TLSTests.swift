@@ -41,6 +41,22 @@ struct TLSTests {
         }
     }
 
+    @Test func oneConnectionTooManyIsToldSoOverTLSOrClosedWithoutAHandshake() async throws {
+        try await withTLS(configure: { ($0.maxConnections, $0.headerTimeout) = (1, .seconds(600)) }) { ingress, certificates in
+            let tls = certificates.trusting(certificates.first)
+            let kept = try await TestClient.connect(ingress.port, tls: tls)
+            try await kept.send(post(message("wamid.1")))
+            #expect(try await kept.response().status == 200)
+            let silent = try await ingress.connect()
+            try await silent.waitForEnd()
+            #expect(!silent.hasBytes)
+            let surplus = try await TestClient.connect(ingress.port, tls: tls)
+            #expect(try await surplus.response().status == 503)
+            try await surplus.waitForEnd()
+            #expect(!surplus.wasReset)
+        }
+    }
+
     @Test func aNewCertificateIsForNewConnectionsAndDropsNone() async throws {
         let producer = TestProducer(.hold)
         try await withTLS(producer) { ingress, certificates in
