@@ -86,6 +86,18 @@ struct PendingSignatures {
     /// Whether the head has shown a credential already, so that not just anybody sends this body.
     let isProof: Bool
 
+    fileprivate init(isProof: Bool) { self.isProof = isProof }
+
+    /// For a request that claims some signature: no body has it. Nil for one that claims none.
+    init?(neverValidIn head: RequestHead) {
+        let claims = WebhookAuthentication.Signature.allCases.lazy.compactMap { signature in
+            head.header(signature.rawValue).flatMap { ClaimedSignature($0) }
+        }
+        guard let claim = claims.first else { return nil }
+        self.init(isProof: false)
+        self.claims = [(.nobodys, claim)]
+    }
+
     func areValid(for body: RawSpan) -> Bool {
         var areValid = true
         for (signature, claim) in claims where !signature.isValid(claim, of: body) { areValid = false }

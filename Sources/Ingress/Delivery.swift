@@ -21,7 +21,8 @@ struct Delivery: ~Copyable {
     /// Admits a request, or throws the answer to refuse it with. Nothing of the body is read before this.
     static func admit(_ head: RequestHead, _ core: IngressCore) throws(Answer) -> Delivery {
         if head.framing == .invalid { throw .malformedRequest }
-        let (route, signatures) = try core.router.route(head)
+        let channel = try Router.channel(of: head)
+        // All of the form before anything of the channel: else the answer would tell whether that one exists.
         if head.expectation == .unknown { throw .expectationFailed }
         var coding: ContentCoding?
         if head.hasContentEncoding {
@@ -37,6 +38,7 @@ struct Delivery: ~Copyable {
         case .length(let declared): length = declared
         }
         if length > core.configuration.maxBodyBytes { throw .bodyTooLarge }
+        let (route, signatures) = try core.router.route(to: channel, head)
         guard core.budget.hasRoom(for: length, isProven: signatures.isProof) else { throw .overloaded }
         return Delivery(route, head, signatures, coding, expecting: length)
     }

@@ -24,6 +24,8 @@ final class Router: Sendable {
     /// By name in bytes: most requests need no text of theirs.
     private let channels: [ArraySlice<UInt8>: Route]
     private let account: Route?
+    /// For bodies whose signature will not match, see `route`. Nil where no channel demands signatures.
+    private let decoy: Route?
 
     init(_ channels: IngressChannels, _ topics: Topics, maxNesting: Int) {
         self.channels = Dictionary(
@@ -31,16 +33,29 @@ final class Router: Sendable {
                 (ArraySlice($0.identity.name.utf8), Route($0, topics, maxNesting: maxNesting))
             })
         account = channels.account.map { Route($0, topics, maxNesting: maxNesting) }
+        let all = channels.named + [channels.account].compactMap { $0 }
+        let signed = all.contains { $0.authentication.contains(where: \.isSignature) }
+        let nobody = IngressChannel(identity: .init(name: "nobody", hosting: .cloud), authentication: [])
+        decoy = signed ? Route(nobody, topics, maxNesting: maxNesting) : nil
     }
 
-    /// The channel and the signatures still to be checked; throws the answer to give instead. A channel that does not
-    /// exist is answered like a wrong password, so that names cannot be probed.
-    func route(_ head: RequestHead) throws(Answer) -> (Route, PendingSignatures) {
-        guard let name = Self.channelName(in: head.path) else { throw .notFound }
+    /// The name of the channel that a request is for, whether or not there is one; throws when it is for none.
+    static func channel(of head: RequestHead) throws(Answer) -> ArraySlice<UInt8> {
+        guard let name = channelName(in: head.path) else { throw .notFound }
         guard head.method == .post else { throw .methodNotAllowed }
+        return name
+    }
+
+    /// The channel and the signatures still to be checked; throws the answer to give instead.
+    ///
+    /// Names cannot be probed: a channel that does not exist is answered like a wrong password. And because a channel
+    /// whose bodies are signed must read them before it can say no, so does every channel that will say no, when the
+    /// request has a signature and any channel demands one.
+    func route(to name: ArraySlice<UInt8>, _ head: RequestHead) throws(Answer) -> (Route, PendingSignatures) {
         let route = self[name]
-        guard let signatures = (route?.authenticator ?? .decoy).check(head), let route else { throw .unauthorized }
-        return (route, signatures)
+        if let signatures = (route?.authenticator ?? .decoy).check(head), let route { return (route, signatures) }
+        if let decoy, let signatures = PendingSignatures(neverValidIn: head) { return (decoy, signatures) }
+        throw .unauthorized
     }
 
     /// The text to answer a GET of Meta's handshake with, or the answer to give instead; nil when it is none.

@@ -102,6 +102,45 @@ import WhatsApp
         }
     }
 
+    /// What a request says of its form is judged before its channel, and a signature is checked after the body: neither
+    /// tells a channel that is there from one that is not.
+    @Test(arguments: [
+        ("Content-Length: 2\r\nExpect: 100-continue\r\n", [100, 401]),
+        ("Content-Length: 5000000\r\n", [413]),
+        ("Content-Length: 2\r\nContent-Encoding: br\r\n", [415]),
+        ("Content-Length: 2\r\nExpect: tea\r\n", [417]),
+        ("", [411]),
+        ("Transfer-Encoding: chunked\r\n", []),
+    ])
+    func channelsCannotBeProbed(_ form: String, _ statuses: [Int]) async throws {
+        let zeros = String(repeating: "0", count: 64)
+        var channels = Self.channels
+        channels.append(Self.channel("login", [TestIngress.shopLogin]))
+        try await withIngress(TestProducer(), configure: { $0.channels.named = channels }) { ingress in
+            for name in ["meta", "partner", "both", "two", "login", "nobody"] {
+                for header in ["X-Hub-Signature-256", "x-360dialog-signature"] {
+                    let client = try await ingress.connect()
+                    try await client.send(
+                        "POST /webhooks/\(name) HTTP/1.1\r\nHost: a\r\n\(header): \(zeros)\r\n\(form)\r\n")
+                    for status in statuses {
+                        let response = try await client.response()
+                        #expect(response.status == status, "\(name), \(header)")
+                        if status == 100 { try await client.send("{}") }
+                    }
+                    if statuses.isEmpty {
+                        // Nothing is said before the body's end.
+                        try await client.send("2\r\n{}\r\n")
+                        try await ingress.expect(404, to: Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+                        #expect(!client.hasBytes, "\(name), \(header)")
+                        try await client.send("0\r\n\r\n")
+                        #expect(try await client.response().status == 401)
+                    }
+                    try? await client.close()
+                }
+            }
+        }
+    }
+
     @Test func withoutASignatureTheBodyIsNotEvenRead() async throws {
         try await withSigned { ingress, _ in
             let client = try await ingress.connect()
