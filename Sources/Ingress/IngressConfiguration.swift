@@ -50,6 +50,23 @@ public struct IngressConfiguration: Sendable {
     /// Whether any channel wants its bodies kept whole.
     public var keepsRaw: Bool { (channels.named + [channels.account].compactMap { $0 }).contains(where: \.keepsRaw) }
 
+    /// Holds `maxConnections` to what the process may open: with fewer descriptors than connections there would be none
+    /// left to tell one that it is too many, nor for the log. False: it was held.
+    ///
+    /// - Parameters:
+    ///   - limit: files and sockets that the process may have open.
+    ///   - used: those that it has open.
+    public mutating func holdConnections(toOpenFiles limit: Int, used: Int) -> Bool {
+        // What else may be opened: the log's connections and files, the spill, admin pages.
+        let others = min(256, limit / 4)
+        let room = limit - used - others
+        // They are the connections and their surplus, which is an eighth, but 16 at least.
+        let most = max(1, min(room - AcceptGate.surplus(beyond: 0), room * 8 / 9))
+        if maxConnections <= most { return true }
+        maxConnections = most
+        return false
+    }
+
     /// Throws when a value makes no sense or would let in more than was meant.
     func validate() throws(IngressConfigurationError) {
         try channels.validate()

@@ -20,6 +20,7 @@ final class IngressCore: Sendable {
     let clock: @Sendable () -> NIODeadline
     private let logger: Logger
     private let failures = Mutex(Failures())
+    private let acceptFailures = Mutex(Failures())
 
     init(
         _ configuration: IngressConfiguration, producer: any Producer, topics: Topics, logger: Logger,
@@ -57,22 +58,33 @@ final class IngressCore: Sendable {
     }
 
     private struct Failures {
-        var count = 0
-        var nextReport = NIODeadline.distantPast
+        private var count = 0
+        private var nextReport = NIODeadline.distantPast
+
+        /// How many there were since the last report, when it is time for another.
+        mutating func add(at now: NIODeadline) -> Int? {
+            count += 1
+            guard nextReport <= now else { return nil }
+            nextReport = now + .seconds(10)
+            defer { count = 0 }
+            return count
+        }
+    }
+
+    /// The system had nothing left for a connection that wants to be accepted. Reported as rarely.
+    func acceptFailed(_ code: CInt) {
+        let now = clock()
+        guard let report = acceptFailures.withLock({ $0.add(at: now) }) else { return }
+        logger.warning(
+            "Connections have to wait because the system has no resources for them",
+            metadata: ["ingress.failures": "\(report)", "error.errno": "\(code)"])
     }
 
     /// A delivery that was refused because of the log. Reported at most every ten seconds, with their number: a log
     /// that is down must not fill the disk with words about it.
     func logFailed(_ answer: Answer, _ code: LogError.Code?) {
         let now = clock()
-        let report: Int? = failures.withLock { failures in
-            failures.count += 1
-            guard failures.nextReport <= now else { return nil }
-            failures.nextReport = now + .seconds(10)
-            defer { failures.count = 0 }
-            return failures.count
-        }
-        guard let report else { return }
+        guard let report = failures.withLock({ $0.add(at: now) }) else { return }
         logger.warning(
             "Deliveries are refused because the log does not take them",
             metadata: [

@@ -12,6 +12,9 @@ public enum OpenFiles {
 
     public static var limit: Int { Int(clamping: current.rlim_cur) }
 
+    /// Those that are open now.
+    public static var count: Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0 }
+
     private static var current: rlimit {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)

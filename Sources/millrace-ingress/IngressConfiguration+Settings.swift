@@ -18,7 +18,7 @@ extension IngressConfiguration {
     /// | `MILLRACE_INGRESS_MAX_HEADER_BYTES` | 16384 | more gets 431 |
     /// | `MILLRACE_INGRESS_MAX_NESTING` | 64 | deeper JSON gets 400 |
     /// | `MILLRACE_INGRESS_MAX_IN_FLIGHT_BYTES` | 67108864 | more than that arriving or waiting for the log: 503 |
-    /// | `MILLRACE_INGRESS_MAX_CONNECTIONS` | 4096 | more get 503; far more wait in the kernel's backlog |
+    /// | `MILLRACE_INGRESS_MAX_CONNECTIONS` | 4096 | more get 503; far more wait in the kernel's backlog. Held to what `ulimit -Hn` leaves |
     /// | `MILLRACE_INGRESS_HEADER_TIMEOUT_MS` | 10000 | a head (and a TLS handshake) not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_BODY_TIMEOUT_MS` | 30000 | a body not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_IDLE_TIMEOUT_MS` | 75000 | a connection without a request for so long is closed; one without credentials as after the head's time-out |

@@ -10,13 +10,15 @@ await MillraceService.main(named: "millrace-ingress") { host in
     let environment = host.environment
     let reader = host.settings.reader
     let channels = try Loaded { files in try Channels.load(environment: environment, files: &files) }
-    let configuration = try IngressConfiguration(reader, try IngressChannels(channels.value, reader))
+    var configuration = try IngressConfiguration(reader, try IngressChannels(channels.value, reader))
     // Looked at before the server reads them, so that no change falls between.
     let certificate = try configuration.tls.map { try $0.watched() }
-    if OpenFiles.limit < configuration.maxConnections + 256 {
+    if !configuration.holdConnections(toOpenFiles: OpenFiles.limit, used: OpenFiles.count) {
         host.logger.warning(
-            "MILLRACE_INGRESS_MAX_CONNECTIONS is more than the process may open files; raise its limit (ulimit -Hn)",
-            metadata: ["process.max_fds": "\(OpenFiles.limit)"])
+            "MILLRACE_INGRESS_MAX_CONNECTIONS is held to what the process may open; raise that limit (ulimit -Hn)",
+            metadata: [
+                "process.max_fds": "\(OpenFiles.limit)", "ingress.max_connections": "\(configuration.maxConnections)",
+            ])
     }
     let topics = host.settings.topics
     let needed = topics.inbound.filter { $0 != topics.raw || configuration.keepsRaw }
