@@ -38,6 +38,7 @@ extension Delivery {
         let trace = traceparent(core, &traces)
         var records = try route.splitter.split(
             body.readableBytesSpan, receivedAt: arrival, traceparent: trace, in: workspace)
+        assert(workspace.eventTimes.count == records.count)
         if route.keepsRaw {
             let whole = body.readableBytesSpan.copy(0..<body.readableBytes)
             records.append(route.splitter.rawRecord(whole, receivedAt: arrival, traceparent: trace))
@@ -47,7 +48,8 @@ extension Delivery {
         for index in records.indices {
             bytes += records[index].byteCount
             guard let kind = counts.add(records[index].topic, of: core.topics) else { continue }
-            if let time = records[index].timestamp {
+            // A time that cannot be read says nothing about the age.
+            if let time = workspace.eventTimes[index] {
                 core.metrics.arrived(kind, agedMilliseconds: arrival.milliseconds - time.milliseconds)
             }
         }

@@ -26,7 +26,7 @@ public enum IngressMetric: String, MetricCatalogue {
         case .age:
             .histogram(
                 .seconds, buckets: [0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400], labels: ["kind"],
-                "How old messages and statuses are by WhatsApp's own time when they arrive, redeliveries included.")
+                "How old messages and statuses are by WhatsApp's own time when they arrive, redeliveries included; unreadable times are left out.")
         case .rejected:
             .counter(labels: ["reason"], "Requests not answered 200, by the code in the answer's body.")
         case .requestsInFlight: .gauge("Deliveries handed to the log and not answered yet.")

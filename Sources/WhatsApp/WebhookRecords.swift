@@ -6,6 +6,7 @@ struct WebhookRecords {
     let text: WebhookText
     let setup: WebhookSetup
     private let arrival: Timestamp
+    private let workspace: WebhookWorkspace
     // Of all records of this delivery.
     private let recordedTime: BorrowedBytes
     private let traceparent: BorrowedBytes?
@@ -24,8 +25,10 @@ struct WebhookRecords {
     private var contactLeftOut = false
 
     init(
-        _ text: WebhookText, _ setup: WebhookSetup, arrival: Timestamp, traceparent: BorrowedBytes?
+        _ text: WebhookText, _ setup: WebhookSetup, arrival: Timestamp, traceparent: BorrowedBytes?,
+        _ workspace: WebhookWorkspace
     ) {
+        self.workspace = workspace
         self.text = text
         self.setup = setup
         self.arrival = arrival
@@ -40,7 +43,10 @@ struct WebhookRecords {
     /// Everything met so far, also what was not kept one by one.
     var total: Int { records.count + max(unreadableCount - WebhookSplitter.maxUnreadable, 0) + notMade }
 
-    mutating func removeAll() { records.removeAll() }
+    mutating func removeAll() {
+        records.removeAll()
+        workspace.forgetTimes()
+    }
 
     /// Whether the lists have room; looked at before anything of them is made.
     mutating func hasRoom(for lists: WebhookLists) -> Bool {
@@ -81,6 +87,7 @@ struct WebhookRecords {
             ).headers
         }
         bytes += value.count + 2 * key.count + 3 * id.count + origin.source.count
+        workspace.eventTimes.append(time.isArrival ? nil : time.time)
         records.append(
             Record(topic: topic, key: key, value: value, headers: headers, timestamp: time.logTime(arrival: arrival)))
     }

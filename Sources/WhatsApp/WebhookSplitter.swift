@@ -59,7 +59,7 @@ public struct WebhookSplitter: Sendable {
     /// - Parameters:
     ///   - receivedAt: time of arrival: `ce_recordedtime`, and `ce_time` where WhatsApp's own is missing.
     ///   - traceparent: the delivery's trace context, passed on as it is.
-    ///   - workspace: of the calling thread.
+    ///   - workspace: of the calling thread; its `eventTimes` are then those of the records.
     public func split(
         _ body: RawSpan, receivedAt: Timestamp, traceparent: [UInt8]?, in workspace: WebhookWorkspace
     ) throws(SplitError) -> [Record] {
@@ -70,13 +70,14 @@ public struct WebhookSplitter: Sendable {
             } catch {
                 throw .invalidJSON(error)
             }
+            workspace.forgetTimes()
             let mark = workspace.arena.mark
             defer { workspace.arena.release(to: mark) }
             let text = WebhookText(body, workspace.tokens.scanned, workspace.arena)
             guard text.isObject(0) else { throw .notAnObject }
             let trace = traceparent.map(text.arena.keep)
             var walk = WebhookWalk(
-                WebhookRecords(text, setup, arrival: receivedAt, traceparent: trace))
+                WebhookRecords(text, setup, arrival: receivedAt, traceparent: trace, workspace))
             return walk.run()
         }
     }

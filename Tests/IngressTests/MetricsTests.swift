@@ -27,12 +27,22 @@ import Testing
 
     @Test func ageIsFromWhatsAppsTimeToTheArrival() async throws {
         let registry = PrometheusRegistry()
-        // The test server's clock stands at 1,800,000,000; what is older than a redelivery can be is not believed.
+        // The test server's clock stands at 1,800,000,000.
         try await withIngress(TestProducer(), metrics: registry) { ingress in
             let body = message("wamid.1").replacing("1790000007", with: "1799999993")
             try await ingress.expect(200, to: post(body))
             #expect(registry.value(of: IngressMetric.age, "messages") == 1)
             #expect(registry.text().contains("whatsapp_event_age_seconds_sum{kind=\"messages\"} 7.0\n"))
+            // As old as it says, though the log would drop a record of that time at once.
+            let old = message("wamid.2").replacing("1790000007", with: "\(1_800_000_000 - 30 * 86_400)")
+            try await ingress.expect(200, to: post(old))
+            #expect(registry.text().contains("whatsapp_event_age_seconds_sum{kind=\"messages\"} 2592007.0\n"))
+            // Unreadable, or a year ahead.
+            for time in ["soon", "1830000000"] {
+                let body = message("wamid.3").replacing("1790000007", with: time)
+                try await ingress.expect(200, to: post(body))
+            }
+            #expect(registry.value(of: IngressMetric.age, "messages") == 2)
         }
     }
 
