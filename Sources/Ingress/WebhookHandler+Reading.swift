@@ -20,7 +20,7 @@ extension WebhookHandler {
 
     /// Whether the next request has to wait: for the answer to this one, or for a peer that does not read its answers.
     var isBusy: Bool {
-        state == .storing || (state == .idle && !isWritable)
+        state == .storing || (state == .idle && !isWritable) || isYielding
     }
 
     /// Goes on with what waited, then with reading.
@@ -43,10 +43,13 @@ extension WebhookHandler {
         isParsing = true
         defer { isParsing = false }
         if !input.isEmpty { now = core.clock() }
+        var handled = 0
         while !isBusy, !input.isEmpty || state == .receiving || state == .discarding {
             let (event, body) = input.next()
             if case .incomplete = event { break }
             handle(event, body)
+            if case .end = event { handled += 1 }
+            if handled == Self.maxRequestsPerTurn, !input.isEmpty { yield() }
         }
         input.release()
         noticePartialHead()
@@ -69,6 +72,14 @@ extension WebhookHandler {
         input.drop()
         if inputReserved > 0 { core.budget.release(inputReserved, isProven: false) }
         inputReserved = 0
+    }
+
+    private func yield() {
+        isYielding = true
+        context?.eventLoop.assumeIsolated().execute {
+            self.isYielding = false
+            self.resume()
+        }
     }
 
     private func noticePartialHead() {

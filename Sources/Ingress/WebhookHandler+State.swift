@@ -16,6 +16,8 @@ extension WebhookHandler {
 
     /// A refused body of at most so many bytes is dropped and the connection kept. Of one that found no room, all.
     static let maxDiscardedBytes = 64 << 10
+    /// Requests of one connection that are handled in one turn of the loop; what comes behind them lets others go first.
+    static let maxRequestsPerTurn = 16
     /// A lingering connection that has sent so much is cut.
     static let maxLingeringBytes = 16 << 20
 }

@@ -46,6 +46,8 @@ final class WebhookHandler: ChannelDuplexHandler {
     var discardLimit = WebhookHandler.maxDiscardedBytes
 
     // Of the bytes that come.
+    /// The others have their turn before this one goes on.
+    var isYielding = false
     var input: RequestInput
     var isParsing = false
     var readIsHeld = false

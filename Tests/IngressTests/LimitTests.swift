@@ -267,6 +267,25 @@ import Testing
         }
     }
 
+    /// One after the other, each of the hundred would be read to its end first.
+    @Test func pipelinedRequestsTakeTurnsWithThoseOfOthers() async throws {
+        try await withIngress(TestProducer(), configure: { $0.eventLoopCount = 1 }) { ingress in
+            let many = Array(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 7_000).utf8)
+            var flood: [TestClient] = []
+            for _ in 1...20 {
+                let client = try await ingress.connect()
+                client.post(many)
+                flood.append(client)
+            }
+            let answered = { ingress.server.metrics.rejected["not_found"] ?? 0 }
+            try await eventually("the flood is being read") { answered() > 0 }
+            for number in 1...20 { try await ingress.expect(200, to: post(message("wamid.\(number)"))) }
+            #expect(answered() < 20 * 7_000)
+            try await eventually("all are answered in the end") { answered() == 20 * 7_000 }
+            for client in flood { try await client.close() }
+        }
+    }
+
     @Test func aClientThatDoesNotReadItsAnswersCannotMakeThemPileUp() async throws {
         let producer = TestProducer()
         try await withIngress(producer) { ingress in
