@@ -52,12 +52,18 @@ final class Connections {
         }
     }
 
-    /// Closes what is idle, lets the rest finish its request; `promise` succeeds when no connection is left.
+    /// Lets every connection finish its request, and those that may be about to send one do so until `leave`; `promise`
+    /// succeeds when no connection is left.
     func drain(_ promise: EventLoopPromise<Void>) {
         isDraining = true
         guard !handlers.isEmpty else { return promise.succeed() }
         emptied = promise
         for handler in Array(handlers.values) { handler.drain() }
+    }
+
+    /// Closes what is idle.
+    func leave() {
+        for handler in Array(handlers.values) { handler.leave() }
     }
 
     func closeAll() {

@@ -35,6 +35,9 @@ public struct IngressConfiguration: Sendable {
     public var idleTimeout: Duration = .seconds(75)
     /// How long a refused sender that is still sending is listened to, so that it can read the answer.
     public var lingerTimeout: Duration = .seconds(3)
+    /// How long a graceful stop leaves idle connections open, for requests that are on their way: one that meets a closed
+    /// connection is lost to its sender.
+    public var leaveTimeout: Duration = .milliseconds(250)
     /// How long a graceful stop waits for requests that are in flight.
     public var shutdownTimeout: Duration = .seconds(10)
 
@@ -81,7 +84,7 @@ public struct IngressConfiguration: Sendable {
         guard maxInFlightBytes >= maxBodyBytes else {
             throw IngressConfigurationError("the in-flight limit must hold at least one body of the largest size")
         }
-        let times = [ackDeadline, headerTimeout, bodyTimeout, idleTimeout, lingerTimeout, shutdownTimeout]
+        let times = [ackDeadline, headerTimeout, bodyTimeout, idleTimeout, lingerTimeout, leaveTimeout, shutdownTimeout]
         guard times.allSatisfy({ $0 > .zero }) else {
             throw IngressConfigurationError("every time-out must be positive")
         }

@@ -18,6 +18,8 @@ final class IngressCore: Sendable {
     let now: @Sendable () -> Timestamp
     /// What deadlines and durations are measured with.
     let clock: @Sendable () -> NIODeadline
+    /// A stop has been announced: answers are the last of their connections.
+    let isLeaving = Atomic(false)
     private let logger: Logger
     private let failures = Mutex(Failures())
     private let acceptFailures = Mutex(Failures())

@@ -19,7 +19,7 @@ public enum IngressMetric: String, MetricCatalogue {
             // The provider's limits are among the bounds: median 250 ms, 1 % over 1 s, failure at 5 s.
             .histogram(
                 .seconds, buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-                labels: ["http_response_status_code"], "From the end of a request's head to its answer, by status.")
+                labels: ["http_response_status_code"], "From the end of a request's head (of one without an end: its begin) to its answer, by status.")
         case .openConnections: .gauge("Connections that are open.")
         case .received:
             .counter(labels: ["kind"], "Events that became durable and were answered 200, by kind, which is their topic.")

@@ -69,6 +69,10 @@ public final class IngressServer: Service {
         get async throws { try await bound.value }
     }
 
+    /// A stop is about to come: every answer from now on says `Connection: close` and is the last one of its connection,
+    /// so that senders leave before they would be left. Nobody is refused yet.
+    public func announceStop() { core.isLeaving.store(true, ordering: .relaxed) }
+
     /// Takes other channels from now on, all at once; requests that are in work end as they began. Throws when they are
     /// no good; then nothing has changed.
     public func replaceChannels(_ channels: IngressChannels) throws(IngressConfigurationError) {
@@ -124,6 +128,7 @@ public final class IngressServer: Service {
             listener.close(promise: nil)
         }
         isServing.store(false, ordering: .relaxed)
+        announceStop()
         logger.info(
             "Ingress stops", metadata: ["ingress.requests_in_flight": "\(metrics.requestsInFlight)"])
         try await drain(lanes)
@@ -172,11 +177,13 @@ public final class IngressServer: Service {
     /// Lets every connection finish, at most for `shutdownTimeout`, or not at all when the task is cancelled.
     private func drain(_ lanes: [Lane]) async throws {
         let patience = TimeAmount(core.configuration.shutdownTimeout)
+        let leaveTime = TimeAmount(core.configuration.leaveTimeout)
         try await withTaskCancellationHandler {
             let emptied = lanes.map { lane in
                 let empty = lane.loop.makePromise(of: Void.self)
                 lane.loop.execute {
                     lane.connections.value.drain(empty)
+                    lane.loop.scheduleTask(in: leaveTime) { lane.connections.value.leave() }
                     lane.loop.scheduleTask(in: patience) { lane.connections.value.closeAll() }
                 }
                 return empty.futureResult

@@ -85,6 +85,7 @@ extension WebhookHandler {
     private func noticePartialHead() {
         guard state == .idle, !isBusy, !input.isEmpty, !headIsPartial else { return }
         headIsPartial = true
+        began = now
         deadline = min(deadline, now + core.times.header)
     }
 

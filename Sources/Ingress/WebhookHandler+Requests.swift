@@ -5,7 +5,7 @@ extension WebhookHandler {
     func begin(_ head: RequestHead) {
         headIsPartial = false
         began = now
-        persistence = connections.isDraining ? .close : head.persistence
+        persistence = core.isLeaving.load(ordering: .relaxed) ? .close : head.persistence
         if head.method == .get, head.framing != .invalid, let challenge = core.router.challenge(head) {
             return answer(challenge, head)
         }

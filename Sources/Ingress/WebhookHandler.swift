@@ -123,6 +123,12 @@ final class WebhookHandler: ChannelDuplexHandler {
     func drain() {
         now = core.clock()
         persistence = .close
+        if !isTrusted { leave() }
+    }
+
+    /// Nothing of a request has come, and none is waited for any more.
+    func leave() {
+        now = core.clock()
         if state == .idle, input.isEmpty { linger() }
     }
 

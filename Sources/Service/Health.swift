@@ -11,6 +11,7 @@ public final class Health: Sendable {
         var checks: [(name: String, check: @Sendable () -> Readiness)] = []
         var isStarted = false
         var isDraining = false
+        var whenDraining: [@Sendable () -> Void] = []
     }
 
     private let state = Mutex(State())
@@ -26,7 +27,16 @@ public final class Health: Sendable {
     func start() { state.withLock { $0.isStarted = true } }
 
     /// Not ready any more, for good: the process is about to stop.
-    func drain() { state.withLock { $0.isDraining = true } }
+    func drain() {
+        let told = state.withLock { state in
+            state.isDraining = true
+            return state.whenDraining
+        }
+        for tell in told { tell() }
+    }
+
+    /// Calls `body` when the process is about to stop, before its services are.
+    public func whenDraining(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenDraining.append(body) } }
 
     struct Report {
         /// `ready`, `starting`, `draining` or `not ready`.

@@ -28,6 +28,7 @@ await MillraceService.main(named: "millrace-ingress") { host in
         configuration: configuration, producer: spill ?? host.log.producer, topics: topics,
         logger: host.logger, now: { Timestamp.now })
     host.health.add("ingress") { server.readiness }
+    host.health.whenDraining { server.announceStop() }
     // Stopped from the end: first nobody is let in, then the spill closes.
     let listening = Listening(server)
     var services: [any Service] = spill.map { [$0, listening] } ?? [listening]

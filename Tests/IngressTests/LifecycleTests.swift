@@ -36,6 +36,40 @@ import WhatsApp
         }
     }
 
+    @Test func anAnnouncedStopIsSaidInEveryAnswer() async throws {
+        try await withIngress(TestProducer()) { ingress in
+            let client = try await ingress.connect()
+            try await client.send(post(message("wamid.1")))
+            #expect(try await client.response().headers["connection"] == nil)
+            ingress.server.announceStop()
+            try await client.send(post(message("wamid.2")))
+            let last = try await client.response()
+            #expect(last.status == 200)
+            #expect(last.headers["connection"] == "close")
+            try await client.waitForEnd()
+            // Others are still taken, once each.
+            let response = try await ingress.answer(to: post(message("wamid.3")))
+            #expect(response.status == 200)
+            #expect(response.headers["connection"] == "close")
+        }
+    }
+
+    /// When the stop begins, the request may be on its way already.
+    @Test func aRequestThatCrossesTheStopIsAnswered() async throws {
+        try await withIngress(TestProducer(), configure: { $0.leaveTimeout = .seconds(9) }) { ingress in
+            let client = try await ingress.connect()
+            try await client.send(post(message("wamid.1")))
+            #expect(try await client.response().status == 200)
+            await ingress.services.triggerGracefulShutdown()
+            try await eventually("it does not listen any more") { ingress.server.readiness != .ready }
+            try await client.send(post(message("wamid.2")))
+            let response = try await client.response()
+            #expect(response.status == 200)
+            #expect(response.headers["connection"] == "close")
+            try await client.waitForEnd()
+        }
+    }
+
     @Test func aStopDoesNotWaitForEver() async throws {
         let producer = TestProducer(.hold)
         try await withIngress(producer, configure: { $0.shutdownTimeout = .milliseconds(200) }) { ingress in

@@ -1,5 +1,6 @@
 import EventLog
 import NIOCore
+import Telemetry
 import Testing
 
 @testable import Ingress
@@ -113,8 +114,9 @@ import Testing
 
     @Test func aHeadThatDoesNotEndIsTimedOut() async throws {
         let clock = DeadlineClock()
+        let registry = PrometheusRegistry()
         try await withIngress(
-            TestProducer(), clock: clock, configure: { ($0.headerTimeout, $0.eventLoopCount) = (.seconds(10), 1) }
+            TestProducer(), metrics: registry, clock: clock, configure: { ($0.headerTimeout, $0.eventLoopCount) = (.seconds(10), 1) }
         ) { ingress in
             let client = try await ingress.connect()
             try await client.send("POST /webhooks/shop HTTP/1.1\r\nHos")
@@ -125,6 +127,9 @@ import Testing
             let response = try await client.response()
             #expect(response.status == 408)
             #expect(response.headers["connection"] == "close")
+            // The time that it took is that of the head.
+            let sum = registry.text().firstMatch(of: /http_server_request_duration_seconds_sum.*"408".* ([0-9.]+)/)
+            #expect(try #require(sum.flatMap { Double($0.1) }) >= 10)
             try await silent.waitForEnd()
             #expect(!silent.hasBytes)
             clock.advance(by: .seconds(10))
