@@ -284,7 +284,7 @@ import Testing
             }
             let answered = { ingress.server.metrics.rejected["not_found"] ?? 0 }
             try await eventually("the flood is being read") { answered() > 0 }
-            for number in 1...20 { try await ingress.expect(200, to: post(message("wamid.\(number)"))) }
+            for number in 1...5 { try await ingress.expect(200, to: post(message("wamid.\(number)"))) }
             #expect(answered() < 20 * 7_000)
             try await eventually("all are answered in the end") { answered() == 20 * 7_000 }
             for client in flood { try await client.close() }
