@@ -86,7 +86,8 @@ struct WebhookRecords {
                 causationID: causationID, traceparent: traceparent
             ).headers
         }
-        bytes += value.count + 2 * key.count + 3 * id.count + origin.source.count
+        bytes += value.count + 2 * key.count + origin.source.count + id.count + (subject?.count ?? 0)
+            + (correlationID?.count ?? 0)
         workspace.eventTimes.append(time.isArrival ? nil : time.time)
         records.append(
             Record(topic: topic, key: key, value: value, headers: headers, timestamp: time.logTime(arrival: arrival)))

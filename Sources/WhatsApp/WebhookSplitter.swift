@@ -24,9 +24,9 @@ public struct WebhookSplitter: Sendable {
     /// (Meta, "Webhooks"), and a history comes as one item. Tiny items compress to nothing and take a hundred times
     /// their size as records: without a bound a few kilobytes would stop all other connections for a second.
     public static let maxItems = 10_000
-    /// Bytes of one body's records at most, without their fixed headers; a body with more is kept whole. Ten times the
+    /// Bytes of one body's records at most, without their fixed headers; a body with more is kept whole. Eight times the
     /// platform's largest body.
-    public static let maxRecordBytes = 32 << 20
+    public static let maxRecordBytes = 24 << 20
     /// Unreadable items of one body that get a record each.
     public static let maxUnreadable = 1_000
     /// Longest message id, in characters.

@@ -46,12 +46,13 @@ struct WebhookWalk {
         } else {
             wholeBody(.unknownEnvelope)
         }
-        if records.isEmpty { wholeBody(.nothingInside) }
-        if records.skippedUnreadable { wholeBody(.tooManyUnreadable) }
         if records.isFull {
             records.removeAll()
             wholeBody(.tooManyItems)
+            return records.records
         }
+        if records.isEmpty { wholeBody(.nothingInside) }
+        if records.skippedUnreadable { wholeBody(.tooManyUnreadable) }
         return records.records
     }
 
