@@ -124,11 +124,11 @@ public final class IngressServer: Service {
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await listener.closeFuture.get()
         } onCancelOrGracefulShutdown: {
+            self.announceStop()
             self.isServing.store(false, ordering: .relaxed)
             listener.close(promise: nil)
         }
         isServing.store(false, ordering: .relaxed)
-        announceStop()
         logger.info(
             "Ingress stops", metadata: ["ingress.requests_in_flight": "\(metrics.requestsInFlight)"])
         try await drain(lanes)
