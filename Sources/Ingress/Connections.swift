@@ -19,8 +19,15 @@ final class Connections {
     let workspace = WebhookWorkspace()
 
     private let clock: @Sendable () -> NIODeadline
+    private let loop: NIOIsolatedEventLoop
+    /// They have more requests, and let others go first.
+    private var yielding: [WebhookHandler] = []
+    private var areGoingOn = false
+    /// Long enough that the loop looks for news of all connections: what is due at once runs before it does.
+    private static let turn = TimeAmount.microseconds(200)
 
     init(_ producer: any Producer, on loop: any EventLoop, clock: @escaping @Sendable () -> NIODeadline) {
+        self.loop = loop.assumeIsolated()
         outbox = Outbox(producer, on: loop)
         self.clock = clock
     }
@@ -36,6 +43,24 @@ final class Connections {
         guard handlers.isEmpty else { return }
         emptied?.succeed()
         emptied = nil
+    }
+
+    /// Calls `goOn` of the connection when the others had a turn.
+    func yield(_ handler: WebhookHandler) {
+        yielding.append(handler)
+        if yielding.count == 1, !areGoingOn { scheduleTurn() }
+    }
+
+    private func scheduleTurn() {
+        loop.scheduleTask(in: Self.turn) {
+            self.areGoingOn = true
+            let handlers = self.yielding
+            self.yielding = []
+            for handler in handlers { handler.goOn() }
+            self.areGoingOn = false
+            // From now, when all have worked, so that it is not due at once.
+            if !self.yielding.isEmpty { self.scheduleTurn() }
+        }
     }
 
     func acknowledge(_ acknowledgement: Acknowledgement) {

@@ -49,7 +49,10 @@ extension WebhookHandler {
             if case .incomplete = event { break }
             handle(event, body)
             if case .end = event { handled += 1 }
-            if handled == Self.maxRequestsPerTurn, !input.isEmpty { yield() }
+            if handled == Self.maxRequestsPerTurn, !input.isEmpty {
+                isYielding = true
+                connections.yield(self)
+            }
         }
         input.release()
         noticePartialHead()
@@ -74,12 +77,10 @@ extension WebhookHandler {
         inputReserved = 0
     }
 
-    private func yield() {
-        isYielding = true
-        context?.eventLoop.assumeIsolated().execute {
-            self.isYielding = false
-            self.resume()
-        }
+    /// The others had their turn.
+    func goOn() {
+        isYielding = false
+        resume()
     }
 
     private func noticePartialHead() {
