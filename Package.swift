@@ -184,7 +184,7 @@ let package = Package(
             "ServiceTests",
             [
                 "Service", "Telemetry", "Processing", "D360", "WhatsApp", "EventLog", "EventLogTesting", "SQLiteLog",
-                logging, lifecycle,
+                "KafkaLog", "Spill", logging, lifecycle,
             ]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
         tests("MillraceTests", ["millrace", "Service", "Processing", "SQLiteLog", "EventLogTesting", "WhatsApp", "EventLog", logging]),

@@ -35,8 +35,8 @@ private final class Companions: Sendable {
 
 /// The way every Millrace program starts and ends: settings, logging, the log, services, signals, exit code.
 ///
-/// SIGTERM and SIGINT stop gracefully; a second one, or 25 s, ends the process at once. Exit code 0 after a graceful
-/// stop, 78 for a bad setting, 1 for everything else.
+/// SIGTERM and SIGINT stop gracefully; a second one, or 25 s in all (see `StopBudget`), ends the process at once. Exit
+/// code 0 after a graceful stop, 78 for a bad setting, 1 for everything else.
 ///
 /// With `MILLRACE_ADMIN_PORT` every program answers `/livez`, `/readyz` and `/metrics` from before its start until after
 /// its end. A stop begins with "not ready", then `MILLRACE_DRAIN_MS`, then the services stop, the last one first, then
@@ -166,11 +166,12 @@ public enum MillraceService {
             configurations.append(.init(service: ParentWatch(), successTerminationBehavior: .gracefullyShutdownGroup))
         }
         // The last service is told to stop first, and the others when it has ended.
-        let notice = DrainNotice(health: program.health, delay: program.settings.drainDelay)
+        let notice = DrainNotice(
+            health: program.health, delay: program.settings.drainDelay, logger: program.logger)
         configurations.append(.init(service: notice, successTerminationBehavior: .gracefullyShutdownGroup))
         var group = ServiceGroupConfiguration(
             services: configurations, gracefulShutdownSignals: [.sigterm, .sigint], logger: program.logger)
-        group.maximumGracefulShutdownDuration = .seconds(25)
+        group.maximumGracefulShutdownDuration = StopBudget.services
         program.health.start()
         program.logger.info("started")
         try await ServiceGroup(configuration: group).run()
@@ -181,9 +182,11 @@ public enum MillraceService {
 private struct DrainNotice: Service {
     let health: Health
     let delay: Duration
+    let logger: Logger
 
     func run() async throws {
         try? await gracefulShutdown()
+        StopBudget.watch(logger)
         health.drain()
         try? await Task.sleep(for: delay)
     }

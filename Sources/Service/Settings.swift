@@ -24,7 +24,7 @@ import WhatsApp
 /// | `MILLRACE_LOG_LEVEL` | `logLevel` | `info` | trace, debug, info, notice, warning, error, critical |
 /// | `MILLRACE_ADMIN_PORT` | `admin.port` | 0 | port of `/livez`, `/readyz` and `/metrics`, see `AdminServer`; 0: none |
 /// | `MILLRACE_ADMIN_HOST` | `admin.host` | `127.0.0.1` | address of that port; it knows no passwords, so keep it private |
-/// | `MILLRACE_DRAIN_MS` | `drainMs` | 0 | so long a stop only says "not ready" (the ingress also `Connection: close`) before it begins (0 to 10,000) |
+/// | `MILLRACE_DRAIN_MS` | `drainMs` | 0 | so long a stop only says "not ready" (the ingress also `Connection: close`) before it begins (0 to 10,000); part of the 25 s that a stop may take |
 /// | `MILLRACE_KAFKA_X_Y` | – | – | librdkafka property `x.y`; `MILLRACE_KAFKA_X_Y_FILE` reads it from a file |
 public struct Settings: Sendable {
     public var log: LogLocation

@@ -11,6 +11,7 @@ await MillraceService.main(named: "millrace-ingress") { host in
     let reader = host.settings.reader
     let channels = try Loaded { files in try Channels.load(environment: environment, files: &files) }
     var configuration = try IngressConfiguration(reader, try IngressChannels(channels.value, reader))
+    configuration.shutdownTimeout = host.settings.stopBudget.requests
     // Looked at before the server reads them, so that no change falls between.
     let certificate = try configuration.tls.map { try $0.watched() }
     if !configuration.holdConnections(toOpenFiles: OpenFiles.limit, used: OpenFiles.count) {
@@ -21,7 +22,8 @@ await MillraceService.main(named: "millrace-ingress") { host in
             ])
     }
     let topics = host.settings.topics
-    let needed = topics.inbound.filter { $0 != topics.raw || configuration.keepsRaw }
+    let keepsRaw = configuration.keepsRaw
+    let needed = topics.inbound.filter { $0 != topics.raw || keepsRaw }
     let topicWatch = try await host.checkTopics(needed, refusing: host.settings.spillDirectory == nil)
     let spill = try await host.settings.openSpill(before: host.log.producer, logger: host.logger)
     let server = try IngressServer(
@@ -32,9 +34,10 @@ await MillraceService.main(named: "millrace-ingress") { host in
     // Stopped from the end: first nobody is let in, then the spill closes.
     let listening = Listening(server)
     var services: [any Service] = spill.map { [$0, listening] } ?? [listening]
-    if let topicWatch { services.insert(topicWatch, at: 0) }
+    // Before the others: what they last ask a log that is gone is over when that is closed.
+    if let topicWatch { services.append(topicWatch) }
     // With a spill the ingress is ready while Kafka is away.
-    if spill == nil, host.settings.admin != nil { services.insert(host.logProbe(), at: 0) }
+    if spill == nil, host.settings.admin != nil { services.append(host.logProbe()) }
     services.append(
         channels.reloading("channels", logger: host.logger) { try server.replaceChannels(IngressChannels($0, reader)) })
     if let certificate {

@@ -44,6 +44,27 @@ import WhatsApp
         try await stage.remove()
     }
 
+    /// Everything that a stop may wait for at once: a long delay, a body that does not end, a log that is gone and has
+    /// records in flight. What is promised is 25 s in all.
+    @Test func aStopEndsInTimeWhateverItWaitsFor() async throws {
+        let ingress = try await Ingress.start(drain: .seconds(10)) { directory in
+            ["MILLRACE_LOG": "kafka://127.0.0.1:1", "MILLRACE_SPILL": "\(directory)/spill"]
+        }
+        let stage = ingress.stage
+        try await eventually("webhooks are answered from the spill") { await ingress.post("wamid.1") == 200 }
+        let sender = try SlowSender(port: stage.port)
+        try await eventually("the body is being received") {
+            let text = await stage.text("/metrics")
+            return text.contains("\ningress_in_flight_bytes ") && !text.contains("\ningress_in_flight_bytes 0.0\n")
+        }
+        let begin = ContinuousClock.now
+        stage.terminate()
+        #expect(try await stage.exitStatus() == .exited(0))
+        #expect(ContinuousClock.now - begin < .seconds(25))
+        sender.close()
+        try await stage.remove()
+    }
+
     @Test func theMetricsOfTheIngressAreThoseOfItsTraffic() async throws {
         let ingress = try await Ingress.start()
         let stage = ingress.stage
@@ -95,7 +116,9 @@ private final class Ingress: Sendable {
 
     var acknowledged: Set<String> { taken.withLock { $0 } }
 
-    static func start(drain: Duration = .zero) async throws -> Ingress {
+    static func start(
+        drain: Duration = .zero, settings: @escaping (_ directory: String) -> [String: String] = { _ in [:] }
+    ) async throws -> Ingress {
         let channels = """
             channels:
               demo:
@@ -106,7 +129,7 @@ private final class Ingress: Sendable {
                 [
                     "MILLRACE_CHANNELS": "\($0)/channels.yaml", "MILLRACE_INGRESS_HOST": "127.0.0.1",
                     "MILLRACE_INGRESS_PORT": "\($1)",
-                ]
+                ].merging(settings($0)) { $1 }
             })
     }
 
@@ -126,6 +149,30 @@ private final class Ingress: Sendable {
         if status == 200 { taken.withLock { _ = $0.insert(id) } }
         return status
     }
+}
+
+/// Sends the head of a good webhook and one byte of its body, and no more.
+private struct SlowSender {
+    private let descriptor: Int32
+
+    init(port: Int) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { [descriptor] in
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        try #require(isConnected)
+        let login = Data("demo:secret".utf8).base64EncodedString()
+        let head = "POST /webhooks/demo HTTP/1.1\r\nHost: a\r\nAuthorization: Basic \(login)\r\nContent-Length: 1000\r\n\r\n{"
+        try #require(send(descriptor, head, head.utf8.count, 0) == head.utf8.count)
+    }
+
+    func close() { Glibc.close(descriptor) }
 }
 
 /// `millrace-commands` with one channel and one caller.
