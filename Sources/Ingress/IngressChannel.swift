@@ -39,6 +39,9 @@ public struct IngressChannels: Sendable {
         self.account = account
     }
 
+    /// Whether any channel wants its bodies kept whole.
+    public var keepsRaw: Bool { (named + [account].compactMap { $0 }).contains(where: \.keepsRaw) }
+
     /// Throws when a channel could not be told from another, or would let in more than was meant.
     func validate() throws(IngressConfigurationError) {
         guard !named.isEmpty || account != nil else { throw IngressConfigurationError("no channel is configured") }

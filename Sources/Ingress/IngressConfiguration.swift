@@ -51,7 +51,7 @@ public struct IngressConfiguration: Sendable {
     }
 
     /// Whether any channel wants its bodies kept whole.
-    public var keepsRaw: Bool { (channels.named + [channels.account].compactMap { $0 }).contains(where: \.keepsRaw) }
+    public var keepsRaw: Bool { channels.keepsRaw }
 
     /// Holds `maxConnections` to what the process may open: with fewer descriptors than connections there would be none
     /// left to tell one that it is too many, nor for the log. False: it was held.

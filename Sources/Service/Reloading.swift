@@ -28,7 +28,8 @@ public struct Loaded<Value: Sendable>: Sendable {
     /// - Parameters:
     ///   - name: for the log lines.
     ///   - clock: measures `interval`.
-    ///   - use: on a thread of its own, so it may block. When it throws, it must have changed nothing.
+    ///   - use: on a thread of its own, so it may block. When it throws, it must have changed nothing; after a
+    ///     `ReloadDelay` it is tried again.
     public func reloading(
         _ name: String, every interval: Duration = .seconds(2), clock: any Clock<Duration> = ContinuousClock(),
         logger: Logger, use: @escaping @Sendable (Value) throws -> Void
@@ -74,6 +75,10 @@ public struct Reloading<Value: Sendable>: Service {
     private func report(_ outcome: ReloadState<Value>.Outcome) {
         switch outcome {
         case .unchanged, .settling: break
+        case .delayed(let reason):
+            logger.warning(
+                "Changed files cannot be taken yet; until then what they said before stays in use",
+                metadata: ["reload.name": "\(name)", "reload.reason": "\(reason)"])
         case .taken: logger.info("Changed files are in use", metadata: ["reload.name": "\(name)"])
         case .refused(let reason):
             logger.error(
@@ -88,6 +93,13 @@ private final class MutexBox<Value: Sendable>: Sendable {
     init(_ value: Value) { mutex = Mutex(value) }
 }
 
+/// Whether what changed is good cannot be told now: it is to be tried again later.
+struct ReloadDelay: Error {
+    /// Safe to log.
+    let reason: String
+    init(_ reason: String) { self.reason = reason }
+}
+
 /// Decides when changed files are loaded.
 struct ReloadState<Value: Sendable>: Sendable {
     enum Outcome: Sendable, Equatable {
@@ -95,6 +107,8 @@ struct ReloadState<Value: Sendable>: Sendable {
         /// Changed since the last look: they may still be written, or the second of a pair is yet to come.
         case settling
         case taken
+        /// Neither taken nor refused: they are tried again, without another word. Safe to log.
+        case delayed(String)
         /// Safe to log.
         case refused(String)
     }
@@ -102,6 +116,7 @@ struct ReloadState<Value: Sendable>: Sendable {
     /// What the last attempt saw, good or bad.
     private var files: FileContents
     private var changed: FileContents?
+    private var isDelayed = false
     private let load: Loaded<Value>.Load
     private let use: @Sendable (Value) throws -> Void
 
@@ -116,6 +131,7 @@ struct ReloadState<Value: Sendable>: Sendable {
         let now = files.readAgain()
         if now == files {
             changed = nil
+            isDelayed = false
             return .unchanged
         }
         guard now == changed else {
@@ -125,9 +141,15 @@ struct ReloadState<Value: Sendable>: Sendable {
         changed = nil
         var seen = FileContents()
         defer { files = seen }
+        let wasDelayed = isDelayed
+        isDelayed = false
         do {
             try use(try load(&seen))
             return .taken
+        } catch let delay as ReloadDelay {
+            seen = files
+            isDelayed = true
+            return wasDelayed ? .settling : .delayed(delay.reason)
         } catch let error as any ReadableError {
             return .refused(error.description)
         } catch {

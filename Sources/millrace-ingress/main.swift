@@ -25,6 +25,7 @@ await MillraceService.main(named: "millrace-ingress") { host in
     let keepsRaw = configuration.keepsRaw
     let needed = topics.inbound.filter { $0 != topics.raw || keepsRaw }
     let topicWatch = try await host.checkTopics(needed, refusing: host.settings.spillDirectory == nil)
+    let demand = host.topicDemand(beyond: needed)
     let spill = try await host.settings.openSpill(before: host.log.producer, logger: host.logger)
     let server = try IngressServer(
         configuration: configuration, producer: spill ?? host.log.producer, topics: topics,
@@ -39,7 +40,11 @@ await MillraceService.main(named: "millrace-ingress") { host in
     // With a spill the ingress is ready while Kafka is away.
     if spill == nil, host.settings.admin != nil { services.append(host.logProbe()) }
     services.append(
-        channels.reloading("channels", logger: host.logger) { try server.replaceChannels(IngressChannels($0, reader)) })
+        channels.reloading("channels", logger: host.logger) {
+            let changed = try IngressChannels($0, reader)
+            if changed.keepsRaw { try demand.check([topics.raw]) }
+            try server.replaceChannels(changed)
+        })
     if let certificate {
         services.append(certificate.reloading("tls", logger: host.logger) { try server.reloadTLS() })
     }

@@ -63,6 +63,42 @@ struct ReloadTests {
     }
 }
 
+@Suite struct TopicReloadTests {
+    /// A start with that file is refused; a change to it must not make every delivery of the channel a 503.
+    @Test func bodiesAreNotKeptWholeWithoutATopicForThem() async throws {
+        let site = try Site()
+        defer { site.remove() }
+        try site.write("secret", to: "password")
+        try site.writeChannels(["password"])
+        let topics = Topics()
+        let log = try await site.openLog(without: topics.raw)
+        let environment = site.environment.filter { !$0.key.contains("_TLS_") }
+        let fleet = try Fleet(environment: environment, logs: site.path("logs"))
+        fleet.start(["millrace-ingress"])
+        let transport = HTTPTransport(HTTPTransportConfiguration())
+        func post() async -> Int? { await site.post(transport, password: "secret", scheme: "http") }
+        try await eventually("the ingress answers") { await post() == 200 }
+        try site.writeChannels(["password"], raw: true)
+        try await eventually("it is said") {
+            site.ingressLog.split(separator: "\n").contains { $0.contains("are not taken") && $0.contains("lacks the topic whatsapp.raw.v1") }
+        }
+        #expect(await post() == 200)
+        // Made now, and the file touched: taken.
+        try await log.admin.createTopics(topics.specs(groups: []).filter { $0.topic == topics.raw })
+        try site.writeChannels(["password"], raw: false)
+        try await eventually("the old text is back") { site.ingressLog.contains("Changed files are in use") }
+        try site.writeChannels(["password"], raw: true)
+        try await eventually("bodies are kept whole") {
+            guard await post() == 200 else { return false }
+            let partitions = try await log.admin.partitions(of: topics.raw)
+            return try await log.admin.watermarks(of: partitions).values.contains { $0.high > 0 }
+        }
+        await fleet.stop()
+        await transport.shutdown()
+        await log.close()
+    }
+}
+
 /// A folder with everything that one ingress needs.
 private struct Site: Sendable {
     private let folder: URL
@@ -90,24 +126,28 @@ private struct Site: Sendable {
 
     var ingressLog: String { (try? String(contentsOfFile: path("logs/millrace-ingress.log"), encoding: .utf8)) ?? "" }
 
-    func openLog() async throws -> any Log {
+    func openLog(without missing: Topic? = nil) async throws -> any Log {
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let log = try await LogLocation.sqlite(path: path("events.db"))
             .open(kafkaProperties: [:], replicas: 1, logger: silent)
-        try await Provisioning.provision(log, topics: Topics())
+        if let missing {
+            try await log.admin.createTopics(Topics().specs(groups: []).filter { $0.topic != missing })
+        } else {
+            try await Provisioning.provision(log, topics: Topics())
+        }
         return log
     }
 
-    func writeChannels(_ secrets: [String]) throws {
+    func writeChannels(_ secrets: [String], raw: Bool = false) throws {
         let logins = secrets.map { "{ user: demo, password_file: \(path($0)) }" }.joined(separator: ", ")
-        try write("channels: { demo: { webhook: { basic: [\(logins)] } } }", to: "channels.yaml")
+        try write("channels: { demo: { raw: \(raw), webhook: { basic: [\(logins)] } } }", to: "channels.yaml")
     }
 
     /// The status, or nil when there was no answer.
-    func post(_ transport: HTTPTransport, password: String) async -> Int? {
+    func post(_ transport: HTTPTransport, password: String, scheme: String = "https") async -> Int? {
         let login = Data("demo:\(password)".utf8).base64EncodedString()
         let request = HTTPRequest(
-            method: "POST", url: "https://127.0.0.1:\(port)/webhooks/demo",
+            method: "POST", url: "\(scheme)://127.0.0.1:\(port)/webhooks/demo",
             headers: [HTTPField("Authorization", "Basic \(login)")], body: Array(#"{"a":1}"#.utf8))
         return try? await transport.perform(request).status
     }

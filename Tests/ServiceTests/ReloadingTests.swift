@@ -89,6 +89,32 @@ import Testing
         }
     }
 
+    @Test func whatCannotBeDecidedYetIsSaidOnceAndTriedAgain() async throws {
+        try await withFolder { folder in
+            let file = folder.appending(path: "text")
+            try write("one", to: file)
+            let uses = Uses()
+            let isReady = Mutex(false)
+            var files = FileContents()
+            let path = file.path
+            _ = try Text.load(path, &files)
+            var state = ReloadState(
+                files: files, load: { try Text.load(path, &$0) },
+                use: {
+                    guard isReady.withLock({ $0 }) else { throw ReloadDelay("nobody knows") }
+                    try uses.use($0)
+                })
+            try write("two", to: file)
+            #expect(state.poll() == .settling)
+            #expect(state.poll() == .delayed("nobody knows"))
+            for _ in 0..<4 { #expect(state.poll() == .settling) }
+            isReady.withLock { $0 = true }
+            #expect(state.poll() == .settling)
+            #expect(state.poll() == .taken)
+            #expect(uses.all == ["two"])
+        }
+    }
+
     @Test func swappedSymbolicLinksAreNoticed() async throws {
         // As Kubernetes mounts a secret: text -> ..data/text, ..data -> ..1, and the middle link is swapped.
         try await withFolder { folder in
