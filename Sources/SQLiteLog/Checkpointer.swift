@@ -17,20 +17,25 @@ final class Checkpointer: Sendable {
     private static let retryAfter: Duration = .seconds(1)
 
     /// Set by the writer's thread in SQLite's callback, read by both.
-    private let pages = Atomic<Int>(0)
+    let pages = Atomic<Int>(0)
+    /// Who waits for `shrink`; nil when the thread has ended.
+    private let shrinking = Mutex<[@Sendable (Result<Bool, LogError>) -> Void]?>([])
     private let isClosed = Atomic<Bool>(false)
     private let signal = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
     private let maxPages: Int
-    private let file: LockFile
-    private let lock: WriteLock
-    private let connection: DatabaseQueue
+    let pageSize: Int
+    let path: String
+    let file: LockFile
+    let lock: WriteLock
+    let connection: DatabaseQueue
     private let logger: Logger
 
     init(_ store: Store, _ configuration: SQLiteLogConfiguration) throws {
         connection = try store.connection(busyTimeout: Self.busyTimeout)
-        let pageSize = try connection.read { try Int.fetchOne($0, sql: "PRAGMA page_size") ?? 4_096 }
+        pageSize = try connection.read { try Int.fetchOne($0, sql: "PRAGMA page_size") ?? 4_096 }
         maxPages = max(1, configuration.maxWALBytes / pageSize)
+        path = store.path
         file = try LockFile(path: store.lockPath)
         lock = WriteLock(file)
         logger = configuration.logger
@@ -55,6 +60,15 @@ final class Checkpointer: Sendable {
         if pages.load(ordering: .relaxed) > maxPages { signal.signal() }
     }
 
+    /// Asks the thread to give the disk back what is not used. See `SQLiteLog.shrink`.
+    func shrink(_ answer: @escaping @Sendable (Result<Bool, LogError>) -> Void) {
+        let isTaken = shrinking.withLock { waiting in
+            waiting?.append(answer)
+            return waiting != nil
+        }
+        if isTaken { signal.signal() } else { answer(.failure(.logIsClosed)) }
+    }
+
     func start() {
         let thread = Thread { self.run() }
         thread.name = "sqlite-checkpointer"
@@ -75,13 +89,24 @@ final class Checkpointer: Sendable {
     }
 
     private func run() {
-        defer { ended.signal() }
+        defer {
+            for answer in shrinking.withLock({ $0.take() }) ?? [] { answer(.failure(.logIsClosed)) }
+            ended.signal()
+        }
         while true {
             signal.wait()
             if isClosed.load(ordering: .acquiring) { return }
             // Signals of commits that came before this look are answered by it.
             while signal.wait(timeout: .now()) == .success {}
             if isClosed.load(ordering: .acquiring) { return }
+            let waiting = shrinking.withLock { waiting in
+                defer { waiting = [] }
+                return waiting ?? []
+            }
+            if !waiting.isEmpty {
+                let result = Result { try giveBack() }.mapError(LogError.init)
+                for answer in waiting { answer(result) }
+            }
             if pages.load(ordering: .relaxed) > maxPages, !checkpoint() {
                 Thread.sleep(forTimeInterval: Double(Self.retryAfter.milliseconds) / 1_000)
             }
@@ -104,7 +129,7 @@ final class Checkpointer: Sendable {
         return code == SQLITE_OK
     }
 
-    private func copy(_ mode: Int32) -> Int32 {
+    func copy(_ mode: Int32) -> Int32 {
         connection.inDatabase { sqlite3_wal_checkpoint_v2($0.sqliteConnection, nil, mode, nil, nil) }
     }
 }

@@ -34,6 +34,23 @@ extension SQLiteLog {
         return try LockFile(path: store.lockPath).isHeldElsewhere(LockFile.Role.owner.rawValue)
     }
 
+    /// Bytes of the file that hold nothing: they were records that are removed, and new ones take their place first.
+    public func unusedBytes() async throws(LogError) -> Int64 {
+        let pages = try await store.read { try Int64.fetchOne($0, sql: "PRAGMA freelist_count") ?? 0 }
+        return pages * Int64(checkpointer.pageSize)
+    }
+
+    /// Gives back to the disk what file and write-ahead log do not need: for an owner who has emptied the log. The file
+    /// itself only gets smaller when it holds little (4 MiB): that little is written anew, and commits wait for it.
+    ///
+    /// False when somebody was in the way, a reader in the middle of something: try again.
+    public func shrink() async throws(LogError) -> Bool {
+        let result: Result<Bool, LogError> = await withCheckedContinuation { continuation in
+            checkpointer.shrink { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
     /// Removes the records below the given offsets (Kafka's DeleteRecords) and answers how many bytes of keys, values
     /// and headers that were. An offset beyond a partition's end means its end.
     ///

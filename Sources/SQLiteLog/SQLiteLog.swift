@@ -18,7 +18,7 @@ public final class SQLiteLog: Log {
     let store: Store
     let writer: Writer
     private let doorbell: Doorbell
-    private let checkpointer: Checkpointer
+    let checkpointer: Checkpointer
     private let heartbeats: Heartbeats
     private let sweeper: Sweeper
     private let clock = BootClock()

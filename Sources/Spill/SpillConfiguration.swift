@@ -6,8 +6,11 @@ import Metrics
 public struct SpillConfiguration: Sendable {
     /// Bound on what the spill holds: keys, values, headers and 64 bytes a record. Beyond it `.queueFull`.
     public var maxBytes: Int64 = 1 << 30
-    /// No more is spilled while the disk has less room than this.
+    /// No more is spilled while the disk has less room than this, free pages of the spill's own file counted. What is left
+    /// is for the drain: removing what was sent writes, too.
     public var minFreeBytes: Int64 = 64 << 20
+    /// Bytes left on the disk that a directory lies on; tests say less.
+    var freeBytes: @Sendable (_ directory: String) -> Int64 = { SpillDisk.freeBytes(of: $0) }
     /// A record that the log has not acknowledged for so long is written to the spill as well.
     public var copyAfter: Duration = .milliseconds(500)
     /// While a lane's oldest record waits longer than this, new ones go to the spill.

@@ -21,7 +21,7 @@ public enum SpillMetric: String, MetricCatalogue {
         case .records: .gauge("Records in the spill that the log has yet to acknowledge.")
         case .bytes: .gauge(.bytes, "What the spill holds as its bound counts it, rejected records included.")
         case .bytesLimit: .gauge(.bytes, "Bound on millrace_spill_bytes; beyond it senders get 503.")
-        case .diskFree: .gauge(.bytes, "Room left on the spill's disk.")
+        case .diskFree: .gauge(.bytes, "Room left for the spill: of its disk, and what its own file has and does not use.")
         case .lanes: .gauge("Lanes, each a part of a topic's keys, whose new records go to the spill; 0 while the log keeps up.")
         case .spilled: .counter("Records that became durable in the spill.")
         case .drained: .counter("Records that the log took from the spill.")

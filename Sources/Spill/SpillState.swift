@@ -32,7 +32,10 @@ struct SpillState {
     /// To be given to the store in this order.
     private(set) var appends: [SpillAppend] = []
     private(set) var totals = SpillTotals()
-    private var isDiskFull = false
+    /// What the disk still takes before `minFreeBytes` are all that is left: as last looked, less what was given since.
+    private var diskRoom = Int64.max
+    /// Given to the store, and no answer yet.
+    private var pendingBytes: Int64 = 0
     private var nextToken: UInt64 = 0
     private var nextLane = 0
 
@@ -83,6 +86,7 @@ struct SpillState {
     /// The store's word on an append: where the records lie, or why it did not take them.
     mutating func appended(_ append: SpillAppend, _ result: Result<Range<Offset>, LogError>) {
         lanes[append.lane].pendingAppends -= 1
+        pendingBytes -= Self.cost(append.bytes, append.records.count)
         switch result {
         case .success(let range):
             lanes[append.lane].end = range.upperBound
@@ -90,7 +94,7 @@ struct SpillState {
             totals.spilled += range.count
             settle(append.flight.map { lanes[append.lane].copied($0, to: range) } ?? append.call, nil)
         case .failure(let error):
-            release(append.bytes, append.records.count)
+            totals.heldBytes -= Self.cost(append.bytes, append.records.count)
             totals.refused += 1
             settle(append.flight.map { lanes[append.lane].copyFailed($0) } ?? append.call, error)
         }
@@ -98,11 +102,13 @@ struct SpillState {
     }
 
     /// Time passes: records that wait too long are copied to the spill.
-    mutating func sweep(now: Duration, isDiskFull: Bool) {
+    mutating func sweep(now: Duration) {
         self.now = now
-        self.isDiskFull = isDiskFull
         for lane in lanes.indices where lanes[lane].isLate(configuration.copyAfter, at: now) { divert(lane) }
     }
+
+    /// What a look at the disk shows: `room` bytes until `minFreeBytes` are all that is left.
+    mutating func looked(atDisk room: Int64) { diskRoom = room - 2 * pendingBytes }
 
     /// The shell has done these.
     mutating func takeEffects() -> Effects? {
@@ -117,6 +123,8 @@ struct SpillState {
 
     /// Whether a delivery of usual size would become durable somewhere now, as far as is known.
     var canAccept: Bool { !isSpilling || hasRoom(64 << 10, 1) }
+    /// Nothing held, but rejected records, and nothing on its way.
+    var isEmpty: Bool { totals.heldRecords == 0 && pendingBytes == 0 }
     /// Whether any lane leaves the log out, or has something in the spill.
     var isSpilling: Bool { lanes.contains { $0.mode == .spilling || $0.trimmed < $0.end } }
     var spillingLanes: Int { lanes.count { $0.mode == .spilling } }
@@ -259,18 +267,21 @@ extension SpillState {
     }
 
     private func hasRoom(_ bytes: Int, _ records: Int) -> Bool {
-        !isDiskFull && totals.heldBytes + Int64(bytes) + Int64(records) * Self.recordOverhead <= configuration.maxBytes
+        let cost = Self.cost(bytes, records)
+        return totals.heldBytes + cost <= configuration.maxBytes && 2 * cost <= diskRoom
     }
 
     private mutating func reserve(_ bytes: Int, _ records: Int) -> Bool {
         guard hasRoom(bytes, records) else { return false }
-        totals.heldBytes += Int64(bytes) + Int64(records) * Self.recordOverhead
+        let cost = Self.cost(bytes, records)
+        totals.heldBytes += cost
+        pendingBytes += cost
+        // Twice: it lies in the write-ahead log first, and then in the file, too.
+        diskRoom -= 2 * cost
         return true
     }
 
-    private mutating func release(_ bytes: Int, _ records: Int) {
-        totals.heldBytes -= Int64(bytes) + Int64(records) * Self.recordOverhead
-    }
+    private static func cost(_ bytes: Int, _ records: Int) -> Int64 { Int64(bytes) + Int64(records) * recordOverhead }
 }
 
 /// Counts, for metrics and log lines.

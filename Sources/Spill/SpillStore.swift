@@ -19,16 +19,16 @@ final class SpillStore: Sendable {
     private let firstLane: [(topic: Topic, lane: Int)]
     let log: SQLiteLog
     let reader: any Reader
-    private let directory: String
+    private let disk: SpillDisk
 
     static func path(in directory: String) -> String { "\(directory)/spill.db" }
 
     /// Makes what is missing; takes over what another process left. `.unavailable` while another process uses it.
-    init(directory: String, topics: [Topic], logger: Logger) async throws(LogError) {
+    init(directory: String, topics: [Topic], _ spill: SpillConfiguration) async throws(LogError) {
         var configuration = SQLiteLogConfiguration()
         configuration.isOwner = true
-        configuration.logger = logger
-        self.directory = directory
+        configuration.logger = spill.logger
+        disk = SpillDisk(directory, spill)
         log = try await SQLiteLog.open(path: Self.path(in: directory), configuration: configuration)
         do throws(LogError) {
             let specs = topics.map { Self.spec($0, partitions: Self.lanesPerTopic) }
@@ -108,11 +108,25 @@ final class SpillStore: Sendable {
         try await log.producer.produce([record])
     }
 
-    /// Of the disk; 0 when the system does not say.
-    var freeBytes: Int64 {
-        var system = statvfs()
-        guard statvfs(directory, &system) == 0 else { return 0 }
-        return Int64(clamping: UInt64(system.f_bavail) * UInt64(system.f_frsize))
+    /// What the disk has for the spill, in bytes: what is free, and what the spill's own file has and does not use. When
+    /// others have taken most of the disk, that counts no more, since the write-ahead log needs room of its own.
+    func lookAtDisk() async -> Int64 {
+        let free = disk.look()
+        if free < disk.minFreeBytes / 2 { return free }
+        do throws(LogError) {
+            return free + (try await log.unusedBytes())
+        } catch {
+            return free
+        }
+    }
+
+    /// Gives the disk back what the file does not use. False when it has to be tried again.
+    func shrink() async -> Bool {
+        do throws(LogError) {
+            return try await log.shrink()
+        } catch {
+            return false
+        }
     }
 
     func close() async {

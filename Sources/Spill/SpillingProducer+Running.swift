@@ -23,10 +23,13 @@ extension SpillingProducer {
         repeat {
             // A second between looks at the disk, a local one by all that is said of it, so that the call does not wait;
             // the counted bound is what usually holds.
-            if looks % 20 == 0 { diskFree = store.freeBytes }
+            if looks % 20 == 0 {
+                diskFree = await store.lookAtDisk()
+                state.withLock { [diskFree] in $0.looked(atDisk: diskFree - configuration.minFreeBytes) }
+            }
             looks += 1
             let now = clock.now()
-            event { [diskFree] in $0.sweep(now: now, isDiskFull: diskFree < configuration.minFreeBytes) }
+            event { $0.sweep(now: now) }
             let seen = state.withLock {
                 SpillLook(totals: $0.totals, lanes: $0.spillingLanes, isSpilling: $0.isSpilling, diskFree: diskFree)
             }
@@ -36,11 +39,24 @@ extension SpillingProducer {
 
     private func drain() async {
         var interval = configuration.sweepInterval
+        // When an emptied spill gives its disk back; at the start what another process left.
+        var shrinkAt: Duration? = .zero
         while await pause(interval) {
             // Soon again while there is something to do; a pause all the same, so that trims come in groups.
-            interval = await drainOnce() ? .milliseconds(2) : configuration.sweepInterval
+            if await drainOnce() {
+                interval = .milliseconds(2)
+                shrinkAt = clock.now() + Self.calm
+            } else {
+                interval = configuration.sweepInterval
+                if let at = shrinkAt, clock.now() >= at, state.withLock(\.isEmpty) {
+                    shrinkAt = await store.shrink() ? nil : clock.now() + Self.calm
+                }
+            }
         }
     }
+
+    /// A log that is slow now and then empties the spill again and again: its file need not follow each time.
+    private static var calm: Duration { .seconds(1) }
 
     /// Sends a part of every lane that is ready, and removes what is acknowledged. False when there was nothing to do.
     func drainOnce() async -> Bool {

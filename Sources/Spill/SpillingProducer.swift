@@ -33,7 +33,7 @@ public final class SpillingProducer: DrainableProducer, Service {
         directory: String, topics: [Topic], before base: any Producer, configuration: SpillConfiguration = .init(),
         clock: some Clock<Duration> = ContinuousClock()
     ) async throws(LogError) -> SpillingProducer {
-        let store = try await SpillStore(directory: directory, topics: topics, logger: configuration.logger)
+        let store = try await SpillStore(directory: directory, topics: topics, configuration)
         do throws(LogError) {
             let held = try await store.held()
             let state = SpillState(

@@ -1,4 +1,5 @@
 import EventLog
+import Foundation
 import SQLiteLog
 import Testing
 
@@ -61,5 +62,32 @@ import Testing
             await next.close()
             await onlooker.close()
         }
+    }
+    @Test func anEmptiedFileGivesItsDiskBackAndGoesOn() async throws {
+        try await withLog { log, folder in
+            try await log.admin.createTopics([spec("t"), spec("kept")])
+            try await log.produce([record("kept", "key", "stays")])
+            let reader = try await log.reader()
+            let partition = TopicPartition("t", 0)
+            for round in 0..<2 {
+                for _ in 0..<8 { try await log.produce((0..<10).map { _ in large("t") }) }
+                // What holds much is not written anew; only the write-ahead log goes.
+                #expect(try await log.shrink())
+                #expect(folder.size("events.db") > 16 << 20 && folder.size("events.db-wal") == 0)
+                try await log.deleteRecords(below: [partition: Offset(80 * (round + 1))])
+                #expect(try await log.unusedBytes() > 16 << 20)
+                #expect(try await log.shrink())
+                #expect(folder.size("events.db") < 1 << 20 && folder.size("events.db-wal") == 0)
+                #expect(try await log.unusedBytes() < 1 << 20)
+                #expect(try await reader.read(TopicPartition("kept", 0), from: 0, maxRecords: 9, waitingUpTo: .zero).map(\.text) == ["stays"])
+                #expect(try await reader.read(partition, from: Offset(80 * (round + 1)), maxRecords: 9, waitingUpTo: .zero).isEmpty)
+            }
+            #expect(try await log.produce([record("t", "key", "next")]).first?.offset == 160)
+            await reader.close()
+        }
+    }
+
+    private func large(_ topic: Topic, bytes: Int = 250_000, partition: Int32? = nil) -> Record {
+        Record(topic: topic, partition: partition, key: [1], value: Array(repeating: 120, count: bytes))
     }
 }

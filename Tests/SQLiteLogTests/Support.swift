@@ -12,6 +12,10 @@ struct Folder {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
     var file: String { path + "/events.db" }
+    /// Bytes; 0 when it is not there.
+    func size(_ name: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")[.size] as? Int) ?? 0
+    }
     func remove() { try? FileManager.default.removeItem(atPath: path) }
 }
 

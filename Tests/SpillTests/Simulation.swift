@@ -275,7 +275,7 @@ final class Simulation {
     func tick() {
         // Now and then long enough for those who hold back.
         now += .milliseconds(Int.random(in: 0..<20, using: &random) == 0 ? 5_000 : 50)
-        state.sweep(now: now, isDiskFull: false)
+        state.sweep(now: now)
         act()
     }
 
@@ -297,7 +297,7 @@ final class Simulation {
         state = Self.fresh(configuration, held, held.reduce(0) { $0 + 100 * Int64($1.count) })
         taken += rejected
         rejected = []
-        state.sweep(now: now, isDiskFull: false)
+        state.sweep(now: now)
     }
 
     private func act() {

@@ -94,6 +94,8 @@ final class Answers: Sendable {
         all.withLock { [code] in $0[name] = .some(code) }
     }
     var stored: Set<String> { all.withLock { Set($0.filter { $0.value == nil }.keys) } }
+    /// How many of these have their answer.
+    func count(of names: [String]) -> Int { all.withLock { all in names.count { all[$0] != nil } } }
     var failed: [String: LogError.Code] { all.withLock { $0.compactMapValues { $0 } } }
 }
 
