@@ -18,6 +18,8 @@ final class Checkpointer: Sendable {
 
     /// Set by the writer's thread in SQLite's callback, read by both.
     let pages = Atomic<Int>(0)
+    /// A checkpoint is due whatever the length.
+    private let isWanted = Atomic<Bool>(false)
     /// Who waits for `shrink`; nil when the thread has ended.
     private let shrinking = Mutex<[@Sendable (Result<Bool, LogError>) -> Void]?>([])
     private let isClosed = Atomic<Bool>(false)
@@ -58,6 +60,13 @@ final class Checkpointer: Sendable {
     /// For the writer's thread, after each commit.
     func noteCommit() {
         if pages.load(ordering: .relaxed) > maxPages { signal.signal() }
+    }
+
+    /// For the writer's thread, after a commit that failed: on a full disk the write-ahead log cannot grow, but it can go
+    /// on when it begins anew.
+    func noteFailure() {
+        isWanted.store(true, ordering: .relaxed)
+        signal.signal()
     }
 
     /// Asks the thread to give the disk back what is not used. See `SQLiteLog.shrink`.
@@ -107,7 +116,8 @@ final class Checkpointer: Sendable {
                 let result = Result { try giveBack() }.mapError(LogError.init)
                 for answer in waiting { answer(result) }
             }
-            if pages.load(ordering: .relaxed) > maxPages, !checkpoint() {
+            let isWanted = isWanted.exchange(false, ordering: .relaxed)
+            if isWanted || pages.load(ordering: .relaxed) > maxPages, !checkpoint() {
                 Thread.sleep(forTimeInterval: Double(Self.retryAfter.milliseconds) / 1_000)
             }
         }

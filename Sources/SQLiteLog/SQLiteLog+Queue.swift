@@ -60,54 +60,84 @@ extension SQLiteLog {
         var rest = offsets
         var bytes: Int64 = 0
         while !rest.isEmpty {
-            let step = try await writer.perform { [rest] in try Trimming.step(below: rest, $0) }
+            let step = try await deleteSomeRecords(below: rest)
             rest = step.rest
             bytes += step.bytes
         }
         return bytes
     }
+
+    /// What one step of `deleteRecords` has done.
+    public struct DeletedRecords: Sendable {
+        /// Where the partitions begin now that were touched.
+        public var low: [TopicPartition: Offset]
+        public var bytes: Int64
+        /// What is left to do.
+        public var rest: [TopicPartition: Offset]
+    }
+
+    /// One step of `deleteRecords`, for who must know how far it came when a later one fails.
+    public func deleteSomeRecords(below offsets: [TopicPartition: Offset]) async throws(LogError) -> DeletedRecords {
+        try await writer.perform { try Trimming.step(below: offsets, $0) }
+    }
 }
 
 extension Trimming {
-    /// Records of one step of `deleteRecords`.
+    /// Bounds of one step of `deleteRecords`, one record at least: all who append wait for it, and on a disk that is
+    /// nearly full little must be enough.
     private static let stepRecords: Int64 = 1_024
+    private static let stepBytes: Int64 = 8 << 20
 
-    /// One step of `deleteRecords`: what is left to do, and the bytes removed.
     fileprivate static func step(
         below offsets: [TopicPartition: Offset], _ transaction: WriteTransaction
-    ) throws -> (rest: [TopicPartition: Offset], bytes: Int64) {
+    ) throws -> SQLiteLog.DeletedRecords {
         // All are looked up first: a job may refuse only before it has written anything.
         let places = try offsets.map { (partition, below) in
             (partition, id: try transaction.catalog.id(of: partition, transaction.db), below)
         }
-        var rest = offsets
-        var bytes: Int64 = 0
-        var room = stepRecords
-        for (partition, id, below) in places where room > 0 {
+        var done = SQLiteLog.DeletedRecords(low: [:], bytes: 0, rest: offsets)
+        var records = stepRecords
+        for (partition, id, below) in places where records > 0 && done.bytes < stepBytes {
             try transaction.withCounters(of: id) { counters in
                 let target = max(min(below, counters.next), counters.low)
-                let end = min(target, counters.low + room)
-                let removed = try remove(from: counters.low, to: end, of: id, transaction)
-                room -= end - counters.low
-                bytes += removed
+                let bound = min(target, counters.low + records)
+                let (end, removed) = try extent(
+                    from: counters.low, to: bound, of: id, maxBytes: stepBytes - done.bytes, transaction)
+                try remove(from: counters.low, to: end, of: id, transaction)
+                records -= end - counters.low
+                done.bytes += removed
                 counters.bytes -= removed
                 counters.low = end
                 counters.compacted = max(counters.compacted, end)
-                if end == target { rest[partition] = nil }
+                done.low[partition] = end
+                if end == target { done.rest[partition] = nil }
             }
         }
-        return (rest, bytes)
+        return done
+    }
+
+    /// How far from `low` on the records have so many bytes, and how many they have: the last one may go beyond.
+    private static func extent(
+        from low: Offset, to bound: Offset, of partition: Int64, maxBytes: Int64, _ transaction: WriteTransaction
+    ) throws -> (end: Offset, bytes: Int64) {
+        var bytes: Int64 = 0
+        if low == bound { return (bound, 0) }
+        for row in try transaction.rows(
+            "SELECT id, \(sizes) AS size FROM record WHERE id >= ? AND id < ? ORDER BY id",
+            [RecordID.of(partition, low), RecordID.of(partition, bound)])
+        {
+            if bytes >= maxBytes { return (RecordID.offset(row["id"]), bytes) }
+            bytes += row["size"] as Int64
+        }
+        return (bound, bytes)
     }
 
     private static func remove(
         from low: Offset, to end: Offset, of partition: Int64, _ transaction: WriteTransaction
-    ) throws -> Int64 {
-        if low == end { return 0 }
+    ) throws {
+        if low == end { return }
         let range: StatementArguments = [RecordID.of(partition, low), RecordID.of(partition, end)]
-        let sum = try transaction.rows(
-            "SELECT ifnull(sum(\(sizes)), 0) AS bytes FROM record WHERE id >= ? AND id < ?", range)
         try transaction.execute("DELETE FROM record WHERE id >= ? AND id < ?", range)
         try transaction.execute("DELETE FROM mark WHERE id > ? AND id <= ?", range)
-        return sum.first?["bytes"] ?? 0
     }
 }

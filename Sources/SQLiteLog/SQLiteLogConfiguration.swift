@@ -29,7 +29,8 @@ public struct SQLiteLogConfiguration: Sendable {
 
     /// How often old records are looked for.
     public var sweepInterval: Duration = .seconds(30)
-    /// The write-ahead log is copied into the file, and begins anew, when it is longer than this.
+    /// The write-ahead log is copied into the file, and begins anew, when it is longer than this. What a stuck reader
+    /// made it grow to is given back down to four times that.
     public var maxWALBytes = 16 << 20
     /// Connections that read at the same time.
     public var readers = 4

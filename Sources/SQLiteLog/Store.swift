@@ -9,7 +9,8 @@ final class Store: Sendable {
     let path: String
     let catalog = Catalog()
     private let pool: DatabasePool
-    private let synchronous: SQLiteLogConfiguration.Synchronous
+    private let configuration: SQLiteLogConfiguration
+    private var synchronous: SQLiteLogConfiguration.Synchronous { configuration.synchronous }
     /// What the writing connection is set to; GRDB's pool begins with NORMAL, whatever was set before.
     private let current = Mutex(SQLiteLogConfiguration.Synchronous.normal)
 
@@ -19,16 +20,17 @@ final class Store: Sendable {
     /// Opens or creates the file. Blocks: call it outside of the cooperative pool.
     init(path: String, _ configuration: SQLiteLogConfiguration) throws {
         self.path = path
-        synchronous = configuration.synchronous
+        self.configuration = configuration
         try Self.makeDirectory(of: path)
         let lock = WriteLock(try LockFile(path: path + ".lock"))
         // Alone: making the file, its mode and its tables are steps that no other process may see half done.
         pool = try lock.withLock {
             try Self.makeFile(path)
             // Looked at before the pool turns on the write-ahead log: a file of another program stays as it is.
-            let present = try DatabaseQueue(path: path, configuration: Self.connection(readers: 1))
+            let present = try DatabaseQueue(path: path, configuration: Self.connection(configuration, readers: 1))
                 .read { try Schema.isPresent($0) }
-            let pool = try DatabasePool(path: path, configuration: Self.connection(readers: configuration.readers))
+            let pool = try DatabasePool(
+                path: path, configuration: Self.connection(configuration, readers: configuration.readers))
             try pool.writeWithoutTransaction { db in
                 if !present {
                     try db.inTransaction(.immediate) {
@@ -73,12 +75,12 @@ final class Store: Sendable {
 
     /// A connection beside the pool, for a thread with a duty of its own.
     func connection(busyTimeout: Double) throws -> DatabaseQueue {
-        try DatabaseQueue(path: path, configuration: Self.connection(readers: 1, busyTimeout: busyTimeout))
+        try DatabaseQueue(path: path, configuration: Self.connection(configuration, readers: 1, busyTimeout: busyTimeout))
     }
 
-    private static let keptWALBytes = 64 << 20
-
-    private static func connection(readers: Int, busyTimeout: Double = 5) -> Configuration {
+    private static func connection(
+        _ log: SQLiteLogConfiguration, readers: Int, busyTimeout: Double = 5
+    ) -> Configuration {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
         configuration.maximumReaderCount = readers
@@ -89,7 +91,10 @@ final class Store: Sendable {
             // Commits never checkpoint; that is the checkpointer's.
             try db.execute(sql: "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8192; PRAGMA synchronous = FULL")
             // What a stuck reader made the write-ahead log grow to is given back.
-            try db.execute(sql: "PRAGMA journal_size_limit = \(keptWALBytes)")
+            try db.execute(sql: "PRAGMA journal_size_limit = \(4 * log.maxWALBytes)")
+            // Some systems build SQLite so that it fills what is removed with zeros: then removing a record writes as
+            // much as appending it did, into the write-ahead log, and a disk that is nearly full cannot be emptied.
+            try db.execute(sql: "PRAGMA secure_delete = FAST")
         }
         return configuration
     }

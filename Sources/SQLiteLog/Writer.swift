@@ -101,6 +101,7 @@ final class Writer: Sendable {
             store.catalog.forgetAll()
             let failure = LogError(error)
             failures.note(failure, configuration.logger)
+            if failure.code == .storage { checkpointer.noteFailure() }
             return batch.map { job in { job.fail(failure) } }
         }
     }

@@ -19,6 +19,7 @@ final class SpillStore: Sendable {
     private let firstLane: [(topic: Topic, lane: Int)]
     let log: SQLiteLog
     let reader: any Reader
+    private let numbers: [TopicPartition: Int]
     private let disk: SpillDisk
 
     static func path(in directory: String) -> String { "\(directory)/spill.db" }
@@ -28,7 +29,10 @@ final class SpillStore: Sendable {
         var configuration = SQLiteLogConfiguration()
         configuration.isOwner = true
         configuration.logger = spill.logger
+        // The drain has no other use for room than this, so it is kept small.
+        configuration.maxWALBytes = 8 << 20
         disk = SpillDisk(directory, spill)
+        disk.prepare()
         log = try await SQLiteLog.open(path: Self.path(in: directory), configuration: configuration)
         do throws(LogError) {
             let specs = topics.map { Self.spec($0, partitions: Self.lanesPerTopic) }
@@ -36,6 +40,7 @@ final class SpillStore: Sendable {
             let all = try await log.admin.topics().filter { $0.topic != Self.rejectedTopic }
             firstLane = all.enumerated().map { ($1.topic, $0 * Int(Self.lanesPerTopic)) }
             lanes = all.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.topic, $0) } }
+            numbers = Dictionary(uniqueKeysWithValues: lanes.enumerated().map { ($1, $0) })
             reader = try await log.reader()
         } catch {
             await log.close()
@@ -92,9 +97,18 @@ final class SpillStore: Sendable {
         return (records, last.offset + 1)
     }
 
-    /// Answers how many bytes that freed.
-    func remove(_ trims: [Int: Offset]) async throws(LogError) -> Int64 {
-        try await log.deleteRecords(below: Dictionary(uniqueKeysWithValues: trims.map { (lanes[$0], $1) }))
+    /// Removes what lies below, or the first of it: answers where the lanes begin now, how many bytes that freed, and
+    /// what is left to remove.
+    func removeSome(
+        _ trims: [Int: Offset]
+    ) async throws(LogError) -> (low: [Int: Offset], bytes: Int64, rest: [Int: Offset]) {
+        let step = try await log.deleteSomeRecords(
+            below: Dictionary(uniqueKeysWithValues: trims.map { (lanes[$0], $1) }))
+        return (numbered(step.low), step.bytes, numbered(step.rest))
+    }
+
+    private func numbered(_ offsets: [TopicPartition: Offset]) -> [Int: Offset] {
+        Dictionary(uniqueKeysWithValues: offsets.compactMap { lane, offset in numbers[lane].map { ($0, offset) } })
     }
 
     /// Keeps a record that the log refuses for good, with the reason in its headers.
@@ -119,6 +133,9 @@ final class SpillStore: Sendable {
             return free
         }
     }
+
+    /// For when nothing can be written.
+    func giveUpReserve() { disk.giveUpReserve() }
 
     /// Gives the disk back what the file does not use. False when it has to be tried again.
     func shrink() async -> Bool {

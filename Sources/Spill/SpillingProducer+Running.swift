@@ -70,17 +70,29 @@ extension SpillingProducer {
     }
 
     /// Removes what is acknowledged from the spill. False when there was nothing, or the disk fails.
-    private func trim() async -> Bool {
-        let trims = state.withLock(\.trims)
-        if trims.isEmpty { return false }
+    private func trim(isLast: Bool = false) async -> Bool {
+        if !isLast, trimming.withLock({ $0.retryAt > clock.now() }) { return false }
+        var rest = state.withLock(\.trims)
+        if rest.isEmpty { return false }
         do throws(LogError) {
-            let bytes = try await store.remove(trims)
-            event { $0.trimmed(trims, bytes: bytes) }
-            return true
+            while !rest.isEmpty {
+                let step = try await store.removeSome(rest)
+                event { $0.trimmed(step.low, bytes: step.bytes) }
+                rest = step.rest
+            }
         } catch {
-            configuration.logger.error("The spill cannot be trimmed", metadata: ["log.error": "\(error)"])
+            store.giveUpReserve()
+            if trimming.withLock({ $0.failed(at: clock.now()) }) {
+                configuration.logger.error(
+                    "The spill cannot be trimmed; what was sent stays in it, and is sent again after a restart",
+                    metadata: ["log.error": "\(error)"])
+            }
             return false
         }
+        if let failures = trimming.withLock({ $0.ended() }) {
+            configuration.logger.notice("The spill is trimmed again", metadata: ["spill.failures": "\(failures)"])
+        }
+        return true
     }
 
     private func take(_ step: SpillState.Step) async {
@@ -114,7 +126,26 @@ extension SpillingProducer {
             // In a task of its own: this one may be cancelled, and a cancelled sleep does not wait.
             await Task { try? await Task.sleep(for: .milliseconds(10)) }.value
         }
-        _ = await trim()
+        _ = await trim(isLast: true)
         await store.close()
+    }
+}
+
+/// What was sent cannot be removed, as on a full disk: tried again less and less often, and told at begin and end.
+struct TrimTrouble {
+    private(set) var failures = 0
+    private(set) var retryAt: Duration = .zero
+
+    /// True for the first of them.
+    mutating func failed(at now: Duration) -> Bool {
+        failures += 1
+        retryAt = now + min(.seconds(1), .milliseconds(25 << min(failures, 6)))
+        return failures == 1
+    }
+
+    /// How many there were; nil without any.
+    mutating func ended() -> Int? {
+        defer { self = TrimTrouble() }
+        return failures > 0 ? failures : nil
     }
 }

@@ -23,6 +23,7 @@ public final class SpillingProducer: DrainableProducer, Service {
     let configuration: SpillConfiguration
     let clock: SpillClock
     private let isFlushing = Mutex(false)
+    let trimming = Mutex(TrimTrouble())
 
     /// Opens the spill in `directory`, making it when it is missing, in front of `base`.
     ///

@@ -87,6 +87,43 @@ import Testing
         }
     }
 
+    /// On a disk that is nearly full, what was delivered must be removable.
+    @Test func removingRecordsWritesLittle() async throws {
+        try await withLog { log, folder in
+            try await log.admin.createTopics([spec("t")])
+            for _ in 0..<8 { try await log.produce((0..<10).map { _ in large("t") }) }
+            #expect(try await log.shrink())
+            #expect(folder.size("events.db-wal") == 0)
+            let freed = try await log.deleteRecords(below: [TopicPartition("t", 0): 80])
+            #expect(freed > 16 << 20)
+            #expect(folder.size("events.db-wal") < 1 << 20)
+        }
+    }
+
+    @Test func aStepOfDeletingIsBoundedInBytesAndSaysHowFarItCame() async throws {
+        try await withLog { log, _ in
+            try await log.admin.createTopics([spec("t", partitions: 2)])
+            for partition in Int32(0)..<2 {
+                try await log.produce((0..<10).map { _ in large("t", bytes: 2 << 20, partition: partition) })
+            }
+            var rest = [TopicPartition("t", 0): Offset(10), TopicPartition("t", 1): 9]
+            var bytes: Int64 = 0
+            var steps = 0
+            while !rest.isEmpty {
+                let step = try await log.deleteSomeRecords(below: rest)
+                #expect(step.bytes <= 10 << 20)
+                let sizes = try await log.sizes()
+                for (partition, low) in step.low { #expect(sizes[partition]?.watermarks.low == low) }
+                (rest, bytes, steps) = (step.rest, bytes + step.bytes, steps + 1)
+            }
+            #expect(steps > 3)
+            #expect(bytes > 38 << 20)
+            let sizes = try await log.sizes()
+            #expect(sizes[TopicPartition("t", 0)]?.watermarks == Watermarks(low: 10, high: 10))
+            #expect(sizes[TopicPartition("t", 1)]?.watermarks == Watermarks(low: 9, high: 10))
+        }
+    }
+
     private func large(_ topic: Topic, bytes: Int = 250_000, partition: Int32? = nil) -> Record {
         Record(topic: topic, partition: partition, key: [1], value: Array(repeating: 120, count: bytes))
     }
