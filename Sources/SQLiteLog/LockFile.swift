@@ -18,6 +18,12 @@ final class LockFile: Sendable {
         guard descriptor >= 0 else { throw .system("open", path) }
     }
 
+    /// To look only, where nothing can be written. Nil when there is no such file, or it is not for us to read.
+    init?(existing path: String) {
+        descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 { return nil }
+    }
+
     deinit { Glibc.close(descriptor) }
 
     /// Waits; for locks that are held for an instant only.

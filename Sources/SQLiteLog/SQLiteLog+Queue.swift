@@ -12,26 +12,25 @@ extension SQLiteLog {
 
     /// Every partition of every topic, empty ones too.
     public func sizes() async throws(LogError) -> [TopicPartition: PartitionSize] {
-        try await store.read { [catalog = store.catalog] db in
-            var sizes: [TopicPartition: PartitionSize] = [:]
-            for info in try catalog.all(db) {
-                for row in try Row.fetchAll(
-                    db, sql: "SELECT id, low, next, bytes FROM partition WHERE id >= ? AND id < ?",
-                    arguments: [info.firstPartition, info.id(of: info.partitions)])
-                {
-                    let partition = TopicPartition(info.topic, Int32((row["id"] as Int64) - info.firstPartition))
-                    sizes[partition] = PartitionSize(
-                        watermarks: Watermarks(low: row["low"], high: row["next"]), bytes: row["bytes"])
-                }
-            }
-            return sizes
-        }
+        try await store.read { [catalog = store.catalog] in try Self.sizes(catalog, $0).mapValues { $0.size } }
     }
 
-    /// Whether somebody has the file open as its owner (`SQLiteLogConfiguration.isOwner`) now.
-    public func hasOwner() throws(LogError) -> Bool {
-        if ownership != nil { return true }
-        return try LockFile(path: store.lockPath).isHeldElsewhere(LockFile.Role.owner.rawValue)
+    /// Each with its id in the file.
+    static func sizes(
+        _ catalog: Catalog, _ db: Database
+    ) throws -> [TopicPartition: (partition: Int64, size: PartitionSize)] {
+        var sizes: [TopicPartition: (partition: Int64, size: PartitionSize)] = [:]
+        for info in try catalog.all(db) {
+            for row in try Row.fetchAll(
+                db, sql: "SELECT id, low, next, bytes FROM partition WHERE id >= ? AND id < ?",
+                arguments: [info.firstPartition, info.id(of: info.partitions)])
+            {
+                let id: Int64 = row["id"]
+                let size = PartitionSize(watermarks: Watermarks(low: row["low"], high: row["next"]), bytes: row["bytes"])
+                sizes[TopicPartition(info.topic, Int32(id - info.firstPartition))] = (id, size)
+            }
+        }
+        return sizes
     }
 
     /// Bytes of the file that hold nothing: they were records that are removed, and new ones take their place first.

@@ -118,7 +118,7 @@ public final class SQLiteLog: Log {
     }
 
     /// Runs blocking work on a thread outside of the cooperative pool.
-    private static func offPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws(LogError) -> T {
+    static func offPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws(LogError) -> T {
         let result: Result<T, LogError> = await withCheckedContinuation { continuation in
             let thread = Thread {
                 continuation.resume(returning: Result { try body() }.mapError(LogError.init))

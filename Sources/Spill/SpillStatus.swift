@@ -23,39 +23,22 @@ public struct SpillStatus: Sendable {
     public var records: Int64 { lanes.reduce(0) { $0 + $1.records } }
     public var bytes: Int64 { lanes.reduce(0) { $0 + $1.bytes } }
 
-    /// Takes nothing and excludes nobody. `.storage` when there is no spill in the directory.
+    /// Takes nothing, writes nothing (the disk may be mounted read-only) and excludes nobody. `.storage` when there is no spill in the directory.
     public static func read(directory: String) async throws(LogError) -> SpillStatus {
         let path = SpillStore.path(in: directory)
         guard FileManager.default.fileExists(atPath: path) else {
             throw LogError(.storage, "there is no spill in \(directory)")
         }
-        let log = try await SQLiteLog.open(path: path)
-        do throws(LogError) {
-            let status = try await read(log)
-            await log.close()
-            return status
-        } catch {
-            await log.close()
-            throw error
-        }
+        let view = try await SQLiteLogView.read(path: path)
+        let rejected = view.partitions.first { $0.id == SpillStore.rejected }
+        return SpillStatus(
+            lanes: view.partitions.filter { $0.id.topic != SpillStore.rejectedTopic && $0.records > 0 }.map {
+                Lane(topic: $0.id.topic, number: $0.id.partition, records: $0.records, bytes: $0.size.bytes, oldest: $0.oldest)
+            },
+            rejected: rejected?.records ?? 0, isInUse: view.isOwned)
     }
+}
 
-    private static func read(_ log: SQLiteLog) async throws(LogError) -> SpillStatus {
-        var status = SpillStatus(lanes: [], rejected: 0, isInUse: try log.hasOwner())
-        let reader = try await log.reader()
-        for (partition, size) in try await log.sizes().sorted(by: { $0.key < $1.key }) {
-            let records = size.watermarks.high - size.watermarks.low
-            if partition.topic == SpillStore.rejectedTopic {
-                status.rejected = records
-            } else if records > 0 {
-                // Gone meanwhile when the ingress drains.
-                let oldest = try await reader.record(partition, at: size.watermarks.low)
-                status.lanes.append(
-                    Lane(
-                        topic: partition.topic, number: partition.partition, records: records, bytes: size.bytes,
-                        oldest: oldest))
-            }
-        }
-        return status
-    }
+extension SQLiteLogView.Partition {
+    fileprivate var records: Int64 { size.watermarks.high - size.watermarks.low }
 }

@@ -51,18 +51,17 @@ import Testing
             var owning = SQLiteLogConfiguration()
             owning.isOwner = true
             let owner = try await SQLiteLog.open(path: folder.file, configuration: owning)
-            let onlooker = try await SQLiteLog.open(path: folder.file)
-            #expect(try onlooker.hasOwner() == true)
+            #expect(try await SQLiteLogView.read(path: folder.file).isOwned)
             let code = await failure { _ = try await SQLiteLog.open(path: folder.file, configuration: owning) }
             #expect(code == .unavailable)
             await owner.close()
-            #expect(try onlooker.hasOwner() == false)
+            #expect(try await SQLiteLogView.read(path: folder.file).isOwned == false)
             let next = try await SQLiteLog.open(path: folder.file, configuration: owning)
-            #expect(try next.hasOwner() == true)
+            #expect(try await SQLiteLogView.read(path: folder.file).isOwned)
             await next.close()
-            await onlooker.close()
         }
     }
+
     @Test func anEmptiedFileGivesItsDiskBackAndGoesOn() async throws {
         try await withLog { log, folder in
             try await log.admin.createTopics([spec("t"), spec("kept")])
@@ -126,5 +125,28 @@ import Testing
 
     private func large(_ topic: Topic, bytes: Int = 250_000, partition: Int32? = nil) -> Record {
         Record(topic: topic, partition: partition, key: [1], value: Array(repeating: 120, count: bytes))
+    }
+
+    @Test func lookingNeedsNoMoreThanToRead() async throws {
+        try await withFolder { folder in
+            let log = try await SQLiteLog.open(path: folder.file)
+            try await log.admin.createTopics([spec("t", partitions: 2)])
+            try await log.produce((0..<3).map { record("t", "key", "\($0)", partition: 1) })
+            func look() async throws {
+                let view = try await SQLiteLogView.read(path: folder.file)
+                #expect(view.partitions.map(\.id) == [TopicPartition("t", 0), TopicPartition("t", 1)])
+                #expect(view.partitions.map(\.size.watermarks) == [Watermarks(low: 0, high: 0), Watermarks(low: 0, high: 3)])
+                #expect(view.partitions.map(\.oldest?.text) == [nil, "0"])
+            }
+            // While it is open, its newest records in the write-ahead log.
+            try await look()
+            await log.close()
+            for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) where file != "events.db" {
+                try FileManager.default.removeItem(atPath: "\(folder.path)/\(file)")
+            }
+            try await look()
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["events.db"])
+            #expect(await failure { _ = try await SQLiteLogView.read(path: folder.path + "/nothing.db") } == .storage)
+        }
     }
 }

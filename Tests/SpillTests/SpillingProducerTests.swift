@@ -325,6 +325,45 @@ import Testing
         }
     }
 
+    @Test func theStatusOfASpillNeedsNoMoreThanToRead() async throws {
+        try await withFolder { folder in
+            let scene = try await Scene(folder)
+            scene.log.set(.fail(.unavailable))
+            for n in 1...3 { scene.give("\(n)") }
+            try await scene.passUntil("all are spilled") { scene.answers.stored.count == 3 }
+            #expect(try await SpillStatus.read(directory: folder).records == 3)
+            try await scene.end()
+            // A copy of SQLite's own files, as in a backup; nothing is made beside them.
+            for file in ["spill.db.lock", "spill.db.bell"] {
+                try FileManager.default.removeItem(atPath: "\(folder)/\(file)")
+            }
+            let files = Set(try FileManager.default.contentsOfDirectory(atPath: folder))
+            let status = try await SpillStatus.read(directory: folder)
+            #expect(status.records == 3 && !status.isInUse && status.lanes.first?.oldest?.text == "1")
+            #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder)) == files)
+        }
+    }
+
+    /// A spill on a disk that is mounted read-only, and one whose ingress runs beside that mount.
+    @Test(.enabled(if: SmallMount.isAllowed, "needs the right to mount"), arguments: [false, true])
+    func theStatusIsReadOnAReadOnlyMount(isInUse: Bool) async throws {
+        try await withFolder { folder in
+            try await withFolder { mounted in
+                let scene = try await Scene(folder)
+                scene.log.set(.fail(.unavailable))
+                scene.give("1")
+                try await scene.passUntil("it is spilled") { scene.answers.stored.count == 1 }
+                if !isInUse { try await scene.end() }
+                let mount = try SmallMount(readOnly: folder, at: mounted)
+                #expect(open("\(mounted)/new", O_WRONLY | O_CREAT, 0o600) < 0)
+                let status = try await SpillStatus.read(directory: mounted)
+                #expect(status.records == 1 && status.isInUse == isInUse)
+                mount.remove()
+                if isInUse { try await scene.end() }
+            }
+        }
+    }
+
     @Test func beginningAndEndAreOneLineEach() async throws {
         try await withScene { scene in
             scene.log.set(.hold)
@@ -344,6 +383,10 @@ import Testing
 
 extension SpillingProducerTests.Scene {
     func give(_ text: String, key: String? = "k", topic: Topic = "t") { spill.give(text, key: key, topic: topic, answers) }
+}
+
+extension StoredRecord {
+    fileprivate var text: String { String(decoding: value ?? [], as: UTF8.self) }
 }
 
 extension Record {
