@@ -23,6 +23,15 @@ import class Foundation.FileManager
 
     private func forget(_ world: World) throws { try FileManager.default.removeItem(atPath: world.folder + "/state") }
 
+    /// So many records of a hundred keys are handled, then the state is lost.
+    private func handleAndForget(_ records: Int, _ world: World) async throws {
+        try await world.write((0..<records).map { ("k\($0 % 100)", "\($0)") })
+        let first = world.start(counter(.rebuiltFromInputs))
+        try await world.waitUntilDone()
+        try await first.stop()
+        try forget(world)
+    }
+
     private func outputs(_ world: World) async throws -> [String] { try await world.read("out").map(\.valueText) }
 
     @Test(arguments: [WorkMode.ordered, .concurrent(limit: 4)], [StateMode.local, .rebuiltFromInputs])
@@ -53,11 +62,7 @@ import class Foundation.FileManager
 
     @Test func lostStateIsRebuiltFromTheInputsWithoutOutputs() async throws {
         try await World.with { world in
-            try await world.write((0..<1_200).map { ("k\($0 % 100)", "\($0)") })
-            let first = world.start(counter(.rebuiltFromInputs))
-            try await world.waitUntilDone()
-            try await first.stop()
-            try forget(world)
+            try await handleAndForget(1_200, world)
             let second = world.start(counter(.rebuiltFromInputs))
             try await world.write([("k0", "new")])
             try await world.waitUntilDone()
@@ -71,11 +76,7 @@ import class Foundation.FileManager
     /// Whoever takes over in the middle of it would write the outputs a second time.
     @Test func theGroupKnowsNoLessWhileStateIsRebuilt() async throws {
         try await World.with { world in
-            try await world.write((0..<1_200).map { ("k\($0 % 100)", "\($0)") })
-            let first = world.start(counter(.rebuiltFromInputs))
-            try await world.waitUntilDone()
-            try await first.stop()
-            try forget(world)
+            try await handleAndForget(1_200, world)
             let commits = Commits()
             let second = world.start(counter(.rebuiltFromInputs), observer: commits) { $0.maxBatchRecords = 100 }
             try await world.write([("k0", "new")])
