@@ -50,6 +50,16 @@ public struct OffsetSet: Sendable, Hashable, Sequence {
         for range in other.ranges { insert(range) }
     }
 
+    /// The member before which there are `index` others; nil when there are not so many.
+    public func member(at index: Int) -> Offset? {
+        var left = index
+        for range in ranges {
+            if left < range.count { return range.lowerBound + Offset(left) }
+            left -= range.count
+        }
+        return nil
+    }
+
     /// The members that lie in `bounds`.
     public func clamped(to bounds: Range<Offset>) -> OffsetSet {
         var part = OffsetSet()

@@ -71,35 +71,37 @@ public struct Progress: Sendable, Hashable {
     /// The exceptions as a commit's metadata has them, of whatever length; empty when there are none.
     public var note: String {
         if parked.isEmpty && attempted.isEmpty { return "" }
-        var note = Self.tag
-        if !parked.isEmpty { note += " p=" + Self.encode(parked, below: offset) }
-        if !tries.isEmpty || !triesAreComplete, !parked.isEmpty { note += " t=" + encodedTries }
-        let below = attempted.clamped(to: 0..<max(offset, 0))
-        if !below.isEmpty { note += " a=" + Self.encode(below, below: offset) }
-        let above = attempted.clamped(to: max(offset, 0)..<Offset.max)
-        if !above.isEmpty { note += " u=" + Self.encode(above, from: offset) }
-        return note
+        // Each commit has one: written byte by byte, at a hundredth of the price of text put together.
+        var note = Array(Self.tag.utf8)
+        note.reserveCapacity(6 * (parked.ranges.count + attempted.ranges.count) + 64)
+        if !parked.isEmpty { Self.write(parked, below: offset, as: " p=", to: &note) }
+        if !tries.isEmpty || !triesAreComplete, !parked.isEmpty { writeTries(to: &note) }
+        if !attempted.isEmpty {
+            Self.write(attempted.clamped(to: 0..<max(offset, 0)), below: offset, as: " a=", to: &note)
+            Self.write(attempted.clamped(to: max(offset, 0)..<Offset.max), from: offset, as: " u=", to: &note)
+        }
+        return String(decoding: note, as: UTF8.self)
     }
 
     /// Ranges from the newest down: distance from the lower bound of the range above it (at first: from `offset`) to
     /// this range's upper bound, then `+length` unless it is 1.
-    private static func encode(_ set: OffsetSet, below offset: Offset) -> String {
+    private static func write(_ set: OffsetSet, below offset: Offset, as word: StaticString, to note: inout [UInt8]) {
         var edge = offset
-        return set.ranges.reversed().map { range in
-            let gap = edge - range.upperBound
+        for (index, range) in set.ranges.reversed().enumerated() {
+            note.append(index == 0 ? word : ",")
+            note.append(gap: edge - range.upperBound, length: range.count)
             edge = range.lowerBound
-            return range.count == 1 ? "\(gap)" : "\(gap)+\(range.count)"
-        }.joined(separator: ",")
+        }
     }
 
     /// The same upwards: distance from the upper bound of the range below it (at first: from `offset`).
-    private static func encode(_ set: OffsetSet, from offset: Offset) -> String {
+    private static func write(_ set: OffsetSet, from offset: Offset, as word: StaticString, to note: inout [UInt8]) {
         var edge = offset
-        return set.ranges.map { range in
-            let gap = range.lowerBound - edge
+        for (index, range) in set.ranges.enumerated() {
+            note.append(index == 0 ? word : ",")
+            note.append(gap: range.lowerBound - edge, length: range.count)
             edge = range.upperBound
-            return range.count == 1 ? "\(gap)" : "\(gap)+\(range.count)"
-        }.joined(separator: ",")
+        }
     }
 
     private static func decode(_ text: Substring, below offset: Offset) -> OffsetSet {
@@ -126,20 +128,27 @@ public struct Progress: Sendable, Hashable {
         return set
     }
 
-    private var encodedTries: String {
-        var words: [String] = []
-        var passedOver = 0
-        for range in parked.ranges.reversed() where !tries.isEmpty {
+    private func writeTries(to note: inout [UInt8]) {
+        note.append(" t=")
+        var left = tries.count
+        var passedOver: Int64 = 0
+        for range in parked.ranges.reversed() where left > 0 {
             for offset in range.reversed() {
-                if let known = tries[offset] {
-                    words.append("\(passedOver).\(known.attempts).\(known.seconds)")
-                    passedOver = 0
-                } else {
+                guard let known = tries[offset] else {
                     passedOver += 1
+                    continue
                 }
+                if left < tries.count { note.append(",") }
+                note.append(decimal: passedOver)
+                note.append(".")
+                note.append(decimal: Int64(known.attempts))
+                note.append(".")
+                note.append(decimal: known.seconds)
+                left -= 1
+                passedOver = 0
             }
         }
-        return words.joined(separator: ",") + (triesAreComplete ? "" : "~")
+        if !triesAreComplete { note.append("~") }
     }
 
     private mutating func decodeTries(_ text: Substring) {
@@ -162,5 +171,24 @@ public struct Progress: Sendable, Hashable {
         guard let gap = parts.first.flatMap({ Offset($0) }), gap >= 0 else { return nil }
         guard let length = parts.count == 2 ? Offset(parts[1]) : 1, length > 0 else { return nil }
         return (gap, length)
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { append(contentsOf: $0) }
+    }
+
+    /// - Parameter number: not negative.
+    fileprivate mutating func append(decimal number: Int64) {
+        if number >= 10 { append(decimal: number / 10) }
+        append(UInt8(ascii: "0") + UInt8((number % 10).magnitude))
+    }
+
+    fileprivate mutating func append(gap: Offset, length: Int) {
+        append(decimal: gap)
+        if length == 1 { return }
+        append("+")
+        append(decimal: Int64(length))
     }
 }

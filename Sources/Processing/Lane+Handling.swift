@@ -17,7 +17,7 @@ extension Lane {
     }
 
     private func handleAll(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
-        var failedKeys: Set<OrderKey> = []
+        var failedKeys = OrderKeySet()
         var tally = HandlingTally(context.observer)
         defer { tally.tell() }
         result.outcomes.reserveCapacity(run.works.count)
@@ -25,7 +25,7 @@ extension Lane {
         var started = begun.instant
         for (index, work) in run.works.enumerated() {
             guard case .goOn = run.begin(index, at: started) else { return }
-            if !failedKeys.isEmpty, failedKeys.contains(OrderKey(work.record)) {
+            if failedKeys.contains(work.record) {
                 result.outcomes.append(.behind)
                 continue
             }

@@ -175,9 +175,9 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         do {
             try await cycle.run(job)
             for (source, progress) in job.progress {
-                let tracker = guarded.withLock { $0.machine.partitions[source]?.tracker }
+                let standing = guarded.withLock { $0.machine.partitions[source]?.standing }
                 context.observer.progressed(
-                    source, to: progress.offset, parked: tracker?.parkedCount ?? 0, oldest: tracker?.oldest)
+                    source, to: progress.offset, parked: standing?.parked ?? 0, oldest: standing?.oldest)
             }
             step { machine, now in machine.committed(job, at: now) }
         } catch {

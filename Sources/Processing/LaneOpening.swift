@@ -40,7 +40,8 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         var births: [TopicPartition: Offset] = [:]
         for source in sources { births[source] = try birth(of: source, assignment[source] ?? nil, marks[source]) }
         let disk = try await openState(partition)
-        let journal = try await restore(disk, partition, births.mapValues { Commit(offset: $0) }.merging(assignment.compactMapValues { $0 }.filter { sources.contains($0.key) }) { $1 })
+        let commits = births.map { source, birth in (source, (assignment[source] ?? nil) ?? Commit(offset: birth)) }
+        let journal = try await restore(disk, partition, Dictionary(uniqueKeysWithValues: commits))
         let states = try await disk?.progress() ?? [:]
         var machine = LaneState<C.Instant>(rules: rules)
         var positions: [TopicPartition: Offset] = [:]

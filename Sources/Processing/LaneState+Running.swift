@@ -59,10 +59,11 @@ extension LaneState {
         return []
     }
 
-    /// Parks those that must wait.
+    /// Parks those that must wait: mostly none, though others be parked.
     private mutating func withoutWaiting(_ works: [Work], _ now: Moment<Instant>) -> [Work] {
-        works.filter { work in
-            if !work.isHead, !retries.isEmpty, retries.blocks(OrderKey(work.record)) {
+        guard let first = works.firstIndex(where: { mustWait($0, now) }) else { return works }
+        return works[..<first] + works[first...].filter { work in
+            if isBlocked(work) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
                 park(work, failure, now)
@@ -75,34 +76,12 @@ extension LaneState {
         }
     }
 
-    /// Records of one partition that are done and leave nothing behind.
-    mutating func settle(_ works: ArraySlice<Work>) {
-        guard let first = works.first else { return }
-        partitions[places[first.place]]?.tracker.done(works.lazy.map(\.record.offset))
-        isDirty = true
-        uncommitted.records += works.count
-        for work in works { uncommitted.bytes += work.bytes }
+    private func mustWait(_ work: Work, _ now: Moment<Instant>) -> Bool {
+        if case .failed = work.fate { return true }
+        return isBlocked(work) || scopeThatBlocks(work, now) != nil
     }
 
-    mutating func settle(_ work: Work, _ outputs: [Record]) {
-        partitions[work.record.source]?.tracker.done(work.record.offset)
-        isDirty = true
-        uncommitted.records += 1
-        uncommitted.bytes += work.bytes
-        if !work.isSilent { keep(outputs, of: work) }
-        if work.isHead {
-            if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
-            queues.prepend(retries.settle(OrderKey(work.record)))
-        }
-    }
-
-    mutating func keep(_ outputs: [Record], of work: Work?) {
-        if outputs.isEmpty { return }
-        self.outputs.append(Finished(work: work, outputs: outputs))
-        let bytes = outputs.reduce(0) { $0 + $1.byteCount }
-        uncommitted.bytes += bytes
-        heldBytes += bytes
-    }
+    private func isBlocked(_ work: Work) -> Bool { !work.isHead && retries.blocks(work.record) }
 
     mutating func follow(_ work: Work) {
         var work = work

@@ -125,17 +125,13 @@ struct OffsetTracker {
     /// the offset stays before the first that is left out. All marks are listed; `reserve` bytes are kept for them,
     /// whether they are needed now or not, so that a crowd of parked records does not stop effects. Where the tries of all
     /// have no room, those of the newest are left out.
-    func progress(maxParked: Int, reserve: Int = 0, unlisted: (Offset) -> Bool = { _ in false }) -> Progress {
+    func progress(maxParked: Int, reserve: Int = 0, unlisted: ((Offset) -> Bool)? = nil) -> Progress {
         var progress = Progress(offset: position)
-        var listed = 0
-        for offset in parked where !unlisted(offset) {
-            if offset >= position { break }
-            if listed == maxParked {
-                progress.offset = offset
-                break
-            }
-            progress.parked.insert(offset)
-            listed += 1
+        let listed = unlisted.map { unlisted in OffsetSet(parked.lazy.filter { !unlisted($0) }) } ?? parked
+        progress.parked = listed.clamped(to: Offset.min..<position)
+        if parkedCount > maxParked, let first = progress.parked.member(at: maxParked) {
+            progress.offset = first
+            progress.parked.remove(first..<position)
         }
         let room = Commit.maxMetadataBytes - reserve
         progress.tries = tries.filter { progress.parked.contains($0.key) }

@@ -47,7 +47,7 @@ struct PartitionState: Sendable {
 
     /// What the group is to know next: never behind what it knows, so nothing while state is rebuilt below its commit.
     var groupProgress: Progress {
-        let progress = tracker.progress(maxParked: maxParked, reserve: reserve, unlisted: isSilent)
+        let progress = tracker.progress(maxParked: maxParked, reserve: reserve, unlisted: silent.map { $0.hasFinished })
         guard var kept = committed else { return progress }
         if progress.offset >= kept.offset, progress.noteBytes != nil { return progress }
         kept.attempted = tracker.marks(committing: kept.offset)

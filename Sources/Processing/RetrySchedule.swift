@@ -11,13 +11,16 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
     }
 
     private var lines: [OrderKey: Line] = [:]
+    /// Keys of `lines`.
+    private var blocked = OrderKeySet()
     /// Lines whose head waits, ascending by time.
     private var due: [(at: Instant, key: OrderKey)] = []
 
     var isEmpty: Bool { lines.isEmpty }
     var nextDue: Instant? { due.first?.at }
 
-    func blocks(_ key: OrderKey) -> Bool { lines[key] != nil }
+    /// Asked for every record, of which few are of a line.
+    func blocks(_ record: StoredRecord) -> Bool { blocked.contains(record) }
 
     /// A record failed: it heads its key's line and comes back at `instant`.
     mutating func fail(_ work: Work, until instant: Instant) { hold(work, until: instant) }
@@ -27,12 +30,17 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
         let key = OrderKey(work.record)
         precondition(lines[key]?.head == nil, "one record of a key fails at a time")
         lines[key, default: Line()].head = work
+        blocked.insert(key)
         guard let instant else { return }
         due.insert((instant, key), at: due.partitioningIndex { $0.at > instant })
     }
 
     /// A later record of a blocked key waits behind the one that failed.
-    mutating func follow(_ work: Work) { lines[OrderKey(work.record), default: Line()].behind.append(work) }
+    mutating func follow(_ work: Work) {
+        let key = OrderKey(work.record)
+        lines[key, default: Line()].behind.append(work)
+        blocked.insert(key)
+    }
 
     /// Records whose time has come; their keys stay blocked until `settle` or another `fail`.
     mutating func takeDue(at now: Instant) -> [Work] {
@@ -79,7 +87,10 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
     }
 
     /// The head is done with. Answers those behind it, oldest first; the key is free.
-    mutating func settle(_ key: OrderKey) -> [Work] { lines.removeValue(forKey: key)?.behind ?? [] }
+    mutating func settle(_ key: OrderKey) -> [Work] {
+        blocked.remove(key)
+        return lines.removeValue(forKey: key)?.behind ?? []
+    }
 }
 
 extension Array {

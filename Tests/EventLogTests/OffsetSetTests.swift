@@ -45,6 +45,8 @@ import Testing
         #expect(set.count == model.count)
         #expect(set.isEmpty == model.isEmpty)
         #expect(set.first == model.min())
+        for index in 0..<model.count { #expect(set.member(at: index) == model.sorted()[index]) }
+        #expect(set.member(at: model.count) == nil)
         for offset in Offset(-1)...70 { #expect(set.contains(offset) == model.contains(offset), "\(offset)") }
         for (a, b) in zip(set.ranges, set.ranges.dropFirst()) { #expect(a.upperBound < b.lowerBound) }
         #expect(set.ranges.allSatisfy { !$0.isEmpty })

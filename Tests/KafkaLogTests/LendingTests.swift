@@ -70,6 +70,7 @@ import Testing
             #expect(record.key == Array("k\(number)".utf8) && record.value == Array("v\(number)".utf8))
             #expect(record.timestamp == Timestamp(milliseconds: 1_000 + Int64(number)))
             #expect(record.detached == record)
+            #expect(record.keyHash == record.key.map(Murmur2.hash) ?? 0)
         }
     }
 }

@@ -1,5 +1,6 @@
 import EventLog
 import EventLogTesting
+import Synchronization
 import Testing
 
 @testable import Processing
@@ -9,10 +10,11 @@ import Testing
     private static let source = TopicPartition("t", 0)
 
     /// Owns `source` from its beginning.
-    private static var lane: LaneState<Instant> {
+    private static var lane: LaneState<Instant> { lane(.ordered) }
+    private static func lane(_ work: WorkMode) -> LaneState<Instant> {
         var lane = LaneState<Instant>(
             rules: .init(
-                configuration: .init(), retry: RetryPolicy(maxAge: .seconds(1_000)), work: .ordered, keepsState: false,
+                configuration: .init(), retry: RetryPolicy(maxAge: .seconds(1_000)), work: work, keepsState: false,
                 group: "g", deadLetterTopic: "dlq.g"))
         lane.begin(source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [],
             now: Timestamp(seconds: 0))
@@ -98,13 +100,40 @@ import Testing
         #expect(again.works.map(\.record.offset) == [0])
         #expect(again.works.map(\.record.key) == [[7]] && again.works.map(\.record.value) == [[8]])
     }
+
+    /// A copy of the key costs more than the rest of what the runtime does for a record.
+    @Test(arguments: [WorkMode.ordered, .concurrent(limit: 4)])
+    func whileAnotherKeyIsParkedNoKeyIsCopied(work: WorkMode) throws {
+        var lane = Self.lane(work)
+        func run(_ content: LentContent, _ offset: Offset, _ outcome: RunResult.Outcome) throws {
+            lane.receive(
+                Self.source, [StoredRecord(offset: offset, timestamp: Timestamp(seconds: 0), content: content)])
+            let run = try #require(lane.turn(at: Self.moment(0)).start.first)
+            lane.finish(run, RunResult(outcomes: [outcome]), at: Self.moment(0))
+        }
+        try run(LentContent(Self.source, key: [1]), 0, .failed(.transient("down", "", retryAfter: .seconds(9))))
+        let inOrder = LentContent(Self.source, key: [2])
+        try run(inOrder, 1, .done([]))
+        #expect(inOrder.copies == (work == .ordered ? 0 : 1), "a queue per key needs it once")
+        lane.receive(
+            Self.source,
+            [StoredRecord(offset: 2, timestamp: Timestamp(seconds: 0), content: LentContent(Self.source, key: [1]))])
+        #expect(lane.turn(at: Self.moment(0)).start.isEmpty, "but the next of the parked key waits")
+    }
 }
 
 /// As a log's library holds it.
 private final class LentContent: RecordContent {
     let source: TopicPartition
-    init(_ source: TopicPartition) { self.source = source }
-    var key: [UInt8]? { [7] }
+    private let ownKey: [UInt8]
+    private let reads = Mutex(0)
+    init(_ source: TopicPartition, key: [UInt8] = [7]) { (self.source, ownKey) = (source, key) }
+    var copies: Int { reads.withLock { $0 } }
+    var key: [UInt8]? {
+        reads.withLock { $0 += 1 }
+        return ownKey
+    }
+    var keyHash: UInt32 { Murmur2.hash(ownKey) }
     var value: [UInt8]? { [8] }
     var headers: Headers { Headers() }
     var byteCount: Int { 2 }

@@ -21,19 +21,19 @@ import Testing
 
     @Test func aKeyIsBlockedUntilItsFailedRecordIsSettled() {
         var retries = RetrySchedule<ManualClock.Instant>()
-        let (key, other) = (OrderKey(.at(0, key: "a")), OrderKey(.at(0, key: "a", topic: "u")))
+        let (one, other) = (StoredRecord.at(7, key: "a"), StoredRecord.at(0, key: "a", topic: "u"))
         retries.fail(Work(.at(0, key: "a")), until: at(1))
-        #expect(retries.blocks(key) && !retries.blocks(other))
+        #expect(retries.blocks(one) && !retries.blocks(other))
         retries.follow(Work(.at(1, key: "a")))
         retries.follow(Work(.at(2, key: "a")))
         let again = retries.takeDue(at: at(1))
         #expect(again.map(\.record.offset) == [0])
-        #expect(retries.blocks(key))
+        #expect(retries.blocks(one))
         retries.fail(again[0], until: at(2))
         let third = retries.takeDue(at: at(2))
         #expect(third.map(\.record.offset) == [0])
-        let behind = retries.settle(key)
+        let behind = retries.settle(OrderKey(one))
         #expect(behind.map(\.record.offset) == [1, 2])
-        #expect(!retries.blocks(key) && retries.isEmpty)
+        #expect(!retries.blocks(one) && retries.isEmpty)
     }
 }

@@ -24,6 +24,7 @@ final class RDKafkaMessage: RecordContent, @unchecked Sendable {
 
     var source: TopicPartition { loan.source }
     var key: [UInt8]? { RDKafkaRecord.key(of: message) }
+    var keyHash: UInt32 { RDKafkaRecord.keyHash(of: message) }
     var value: [UInt8]? { RDKafkaRecord.value(of: message) }
     var headers: Headers {
         unpacked.withLock { unpacked in

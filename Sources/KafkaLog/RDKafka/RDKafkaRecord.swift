@@ -98,6 +98,10 @@ enum RDKafkaRecord {
         message.pointee.key.map { Array(UnsafeRawBufferPointer(start: $0, count: message.pointee.key_len)) }
     }
 
+    static func keyHash(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> UInt32 {
+        message.pointee.key.map { Murmur2.hash(UnsafeRawBufferPointer(start: $0, count: message.pointee.key_len)) } ?? 0
+    }
+
     static func value(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> [UInt8]? {
         message.pointee.payload.map { Array(UnsafeRawBufferPointer(start: $0, count: message.pointee.len)) }
     }
