@@ -23,7 +23,20 @@ struct Backlog {
         }
     }
 
-    var keys: [[UInt8]] { samples.compactMap(\.key) }
+    /// One per cent of the conversations, spread over the partitions: of those that fail for ever a partition may hold no
+    /// more than `maxParkedRecords`, or it stands still.
+    var onePerCent: Set<[UInt8]> {
+        var taken: [Int32: Int] = [:]
+        let count = conversations / 100
+        var some: Set<[UInt8]> = []
+        for key in samples.compactMap(\.key) where some.count < count {
+            let partition = Murmur2.partition(of: key, partitions: partitions)
+            guard taken[partition, default: 0] < (count + Int(partitions) - 1) / Int(partitions) else { continue }
+            taken[partition, default: 0] += 1
+            some.insert(key)
+        }
+        return some
+    }
 
     func create(on log: any Log) async throws {
         try await log.admin.createTopics([TopicSpec(topic, partitions: partitions, retention: .delete(days: 1))])

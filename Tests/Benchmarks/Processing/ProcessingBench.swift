@@ -129,8 +129,7 @@ struct ProcessingBench: AsyncParsableCommand {
     private func costOfFailures<Base: Processor>(
         _ run: ProcessorRun, _ count: Int, _ name: String, _ make: () -> Base
     ) async throws -> Double? {
-        let keys = run.backlog.keys
-        let failing = Set(stride(from: 7, to: keys.count, by: 100).map { keys[$0] })
+        let failing = run.backlog.onePerCent
         // As many to look up, none of which comes.
         let others = Set(failing.map { $0 + [0] })
         var (costs, healthy, partly): ([Double], [Double], [Double]) = ([], [], [])
