@@ -38,8 +38,11 @@ func logCallback(
     _ client: OpaquePointer?, _ level: Int32, _ facility: UnsafePointer<CChar>?, _ text: UnsafePointer<CChar>?
 ) {
     guard let client, let context = RDKafkaContext.of(rd_kafka_opaque(client)) else { return }
+    let facility = facility.map { String(cString: $0) } ?? ""
     let ours: Logger.Level =
         switch level {
+        // The user's properties are for clients of every kind, and each says at its start which it has no use for.
+        case _ where facility == "CONFWARN": .debug
         case ...3: .warning
         case 4: .notice
         case 5, 6: .info
@@ -48,7 +51,7 @@ func logCallback(
     context.logger.log(
         level: ours, "librdkafka",
         metadata: [
-            "kafka.facility": "\(facility.map { String(cString: $0) } ?? "")",
+            "kafka.facility": "\(facility)",
             "kafka.text": "\(text.map { String(cString: $0) } ?? "")",
         ])
 }
