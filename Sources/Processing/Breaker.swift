@@ -23,7 +23,7 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         /// The record that tries; for the processor's scope any of this run.
         var probing: Probe?
         /// Keys whose head waits for the scope, the longest waiting first.
-        var waiting: [OrderKey] = []
+        var waiting = WaitingKeys()
     }
 
     enum Probe: Sendable, Hashable {
@@ -62,7 +62,7 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
     }
 
     mutating func wait(_ key: OrderKey, for scope: OutageScope) {
-        if open[scope]?.waiting.contains(key) == false { open[scope]?.waiting.append(key) }
+        open[scope]?.waiting.append(key)
     }
 
     /// The pause of the processor's scope is over.
@@ -76,7 +76,7 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
 
     /// The head of a key waits no longer.
     mutating func leave(_ key: OrderKey) {
-        for scope in open.keys { open[scope]?.waiting.removeAll { $0 == key } }
+        for scope in open.keys { open[scope]?.waiting.remove(key) }
     }
 
     /// Keys of which one record each is to try now, and scopes for which nobody waits any more: the next record of
@@ -85,12 +85,11 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         var probes: [OrderKey] = []
         var closed: [OutageScope] = []
         for (scope, state) in open where scope != .processor && state.probing == nil && state.nextProbe <= now {
-            guard let key = state.waiting.first else {
+            guard let key = open[scope]?.waiting.popFirst() else {
                 open[scope] = nil
                 closed.append(scope)
                 continue
             }
-            open[scope]?.waiting.removeFirst()
             open[scope]?.probing = .key(key)
             probes.append(key)
         }
@@ -101,7 +100,7 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
     mutating func succeed(_ probe: Probe) -> (closed: [OutageScope], released: [OrderKey]) {
         let closed = open.filter { $0.value.probing == probe }
         for scope in closed.keys { open[scope] = nil }
-        return (Array(closed.keys), closed.values.flatMap(\.waiting))
+        return (Array(closed.keys), closed.values.flatMap(\.waiting.all))
     }
 
     /// Forgets everything. Answers what was open.
@@ -115,5 +114,39 @@ struct Breakers<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
         for scope in open.filter({ $0.value.probing == probe }).keys {
             _ = fail(scope, by: probe, atLeast: nil, at: now, using: &random)
         }
+    }
+}
+
+/// A queue of keys, each once, that any of them may leave at any time.
+private struct WaitingKeys: Sendable {
+    private var order = Fifo<(key: OrderKey, arrival: Int)>()
+    /// The last arrival of each that waits; those in `order` with another one have left.
+    private var arrivals: [OrderKey: Int] = [:]
+    private var lastArrival = 0
+
+    mutating func append(_ key: OrderKey) {
+        guard arrivals[key] == nil else { return }
+        if order.count > 2 * arrivals.count + 64 { dropThoseThatLeft() }
+        lastArrival += 1
+        arrivals[key] = lastArrival
+        order.append((key, lastArrival))
+    }
+
+    mutating func remove(_ key: OrderKey) { arrivals[key] = nil }
+
+    mutating func popFirst() -> OrderKey? {
+        while let (key, arrival) = order.popFirst() {
+            guard arrivals[key] == arrival else { continue }
+            arrivals[key] = nil
+            return key
+        }
+        return nil
+    }
+
+    var all: [OrderKey] { arrivals.sorted { $0.value < $1.value }.map(\.key) }
+
+    private mutating func dropThoseThatLeft() {
+        order = Fifo()
+        for key in all { order.append((key, arrivals[key] ?? 0)) }
     }
 }

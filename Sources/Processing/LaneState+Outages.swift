@@ -72,18 +72,14 @@ extension LaneState {
     }
 
     /// All is down: one record tries. Those past their deadlines are ended, and dead letters written, meanwhile.
-    mutating func beginRunsInOutage(_ now: Moment<Instant>, free: Int, _ begun: inout [Run<Instant>]) {
-        var free = free
+    mutating func beginRunsInOutage(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
         let deadline = rules.deadline
         func asksNobody(_ work: Work) -> Bool {
             if case .condemned = work.fate { return true }
             return deadline(work.record).map { $0 <= now.wall } ?? false
         }
-        while free > 0, let run = nextRun(now, limit: 1, { $0.beginMain(if: asksNobody) }) {
-            begun.append(run)
-            free -= 1
-        }
-        guard free > 0, breakers.isProbeDue(at: now.instant), let run = nextRun(now, limit: 1, { $0.beginMain { _ in true } })
+        while let run = nextRun(now, limit: 1, { $0.beginMain(if: asksNobody) }) { begun.append(run) }
+        guard breakers.isProbeDue(at: now.instant), let run = nextRun(now, limit: 1, { $0.beginMain { _ in true } })
         else { return }
         breakers.probeProcessor(by: run.id)
         begun.append(run)

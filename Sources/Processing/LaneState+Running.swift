@@ -2,17 +2,15 @@ import EventLog
 
 /// What is handled next, and what becomes of it.
 extension LaneState {
-    /// Fills the hands that are free. Each main input has as many of its own, and so have all side inputs together: slow
-    /// records of one, which wait for a limit, do not hold up the others.
+    /// Fills the hands that are free. Each main input has hands of its own, which its scopes share, and so have all side
+    /// inputs together: slow records of one, which wait for a limit, do not hold up the others.
     mutating func beginRuns(_ now: Moment<Instant>, _ begun: inout [Run<Instant>]) {
-        let hands = rules.concurrency
-        while running.side < hands, let run = nextRun(now, { $0.beginSide() }) { begun.append(run) }
+        while running.side < rules.concurrency, let run = nextRun(now, { $0.beginSide() }) { begun.append(run) }
         if breakers.isOpen(.processor) {
-            beginRunsInOutage(now, free: running.main.reduce(0) { $0 + hands - $1 }, &begun)
-            return
+            return beginRunsInOutage(now, &begun)
         }
         for line in 0..<rules.lines {
-            while running.main[line] < hands, let run = nextRun(now, { $0.begin(input: line) }) { begun.append(run) }
+            while let run = nextRun(now, { $0.begin(input: line) }) { begun.append(run) }
         }
     }
 
@@ -43,8 +41,9 @@ extension LaneState {
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
     private mutating func takeWorks(_ key: RecordKey, _ most: Int, _ now: Moment<Instant>) -> [Work] {
         guard let line = queues.first(of: key) else { return [] }
+        var next: Work? = line
         let limit = min(most, rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1)
-        while let first = queues.first(of: key), first.isOfLine(line) {
+        while let first = next, first.isOfLine(line) {
             var isFirst = true
             // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
             let taken = queues.pop(key, upTo: first.isHead ? 1 : limit) { work in
@@ -52,7 +51,10 @@ extension LaneState {
                 return isFirst || work.isOfLine(first) && work.canJoin(first)
             }
             let works = retries.isEmpty && breakers.isEmpty && taken[0].isToBeHandled ? taken : withoutWaiting(taken, now)
-            if works.isEmpty { continue }
+            if works.isEmpty {
+                next = queues.first(of: key)
+                continue
+            }
             alone = max(0, alone - 1)
             return works
         }

@@ -32,6 +32,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var lines: Int { isOrdered ? 1 : max(1, inputs.count) }
         func line(of topic: Topic) -> Int { isOrdered ? 0 : inputs.firstIndex(of: topic) ?? 0 }
         var concurrency: Int { if case .concurrent(let limit) = work { max(limit, 1) } else { 1 } }
+        var queues: KeyQueues { KeyQueues(isOrdered: isOrdered, inputs: lines, hands: concurrency, scope: scope) }
     }
 
     /// What the lane's shell is to do after an event.
@@ -68,7 +69,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var places: [TopicPartition] = []
     var queues: KeyQueues
     var retries = RetrySchedule<Instant>()
-    var running: RunningRuns<Instant>
+    var running = RunningRuns<Instant>()
     var lastRun: UInt64 = 0
     /// So many next records each make a batch of their own, because a batch with them failed as a whole.
     var alone = 0
@@ -103,8 +104,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     init(rules: Rules, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
         self.rules = rules
         self.random = random
-        queues = KeyQueues(isOrdered: rules.isOrdered, inputs: rules.lines)
-        running = RunningRuns(inputs: rules.lines)
+        queues = rules.queues
         isFull = Array(repeating: false, count: rules.lines)
         breakers = Breakers(pauses: rules.configuration.outagePauses)
     }
@@ -125,6 +125,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             gone.remove(record.offset)
             var work = partition.work(record)
             heldBytes += work.bytes
+            partition.tracker.restore(record)
             if let tries = plan.tries[record.offset] {
                 work.past = .init(attempts: tries.attempts, firstFailedAt: now - .seconds(tries.seconds))
             } else if !plan.triesAreComplete {
@@ -170,7 +171,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         phase = .closed
         disownAll(now)
         marks.refuseWaiting()
-        queues = KeyQueues(isOrdered: rules.isOrdered, inputs: rules.lines)
+        queues = rules.queues
         retries = RetrySchedule()
         for scope in breakers.closeAll() { noteClosed(scope, now) }
         outputs = []

@@ -2,8 +2,9 @@ import EventLog
 
 /// What became of the records of one partition, and where its group therefore stands.
 ///
-/// A record is received once, in ascending order, and ends *done* or *parked*; a parked one becomes done some day.
-/// Offsets may have gaps: only what was received counts.
+/// A record is received once, in ascending order, and ends *done* or *parked*; a parked one becomes done some day. As many
+/// are parked as a commit can list; those beyond that wait *unlisted*: they hold the position like any unfinished record
+/// until there is room. Offsets may have gaps: only what was received counts.
 struct OffsetTracker {
     private struct Entry {
         let offset: Offset
@@ -17,6 +18,16 @@ struct OffsetTracker {
     private(set) var next: Offset
     private(set) var parked: OffsetSet
     private(set) var parkedCount: Int
+    private let maxParked: Int
+    /// Of `parked`, as far as they were held when this owner began.
+    private var times: [Offset: Timestamp] = [:]
+    /// Those among `parked` that are not, but hold up the position.
+    private var passedOver = OffsetSet()
+    /// To be parked when there is room.
+    private var unlisted = OffsetSet()
+    private var unlistedCount = 0
+    /// Received records that are neither done nor parked.
+    private(set) var unfinished = 0
     /// How often parked records failed.
     private var tries: [Offset: Progress.Tries]
     /// Records, not done, whose effect was begun or is about to be: wherever they lie.
@@ -30,8 +41,9 @@ struct OffsetTracker {
     /// Begins at `start`; `parked` lie below it.
     init(
         start: Offset, parked: OffsetSet = OffsetSet(), attempted: OffsetSet = OffsetSet(),
-        tries: [Offset: Progress.Tries] = [:]
+        tries: [Offset: Progress.Tries] = [:], maxParked: Int = .max
     ) {
+        self.maxParked = maxParked
         next = start
         doneBelow = start
         self.parked = parked
@@ -44,8 +56,17 @@ struct OffsetTracker {
     var position: Offset { entries.first?.offset ?? next }
     /// Records received from `position` on, finished ones among them.
     var span: Int { entries.count }
-    /// Time of the record at `position`.
-    var oldest: Timestamp? { entries.first?.time }
+    /// Records that wait for another try or behind one, listed or not.
+    var waitingCount: Int { parkedCount - passedOver.count + unlistedCount }
+    /// The first record that is neither done nor parked, were there room for all.
+    var firstUnfinished: Offset { passedOver.first ?? position }
+    /// Its time.
+    var oldest: Timestamp? { passedOver.first.flatMap { times[$0] } ?? entries.first?.time }
+    /// Time of the first record that waits for another try or behind one.
+    var oldestParked: Timestamp? {
+        if let listed = parked.first(where: { !passedOver.contains($0) }) { return times[listed] }
+        return unlisted.first.map { entries[index(of: $0)].time }
+    }
 
     mutating func receive(_ record: StoredRecord) {
         precondition(record.offset >= next, "offsets ascend")
@@ -53,15 +74,36 @@ struct OffsetTracker {
         if record.offset > next, !attempted.isEmpty { attempted.remove(next..<record.offset) }
         entries.append(Entry(offset: record.offset, time: record.timestamp))
         next = record.offset + 1
+        unfinished += 1
     }
+
+    /// A record that was parked when this owner began is held.
+    mutating func restore(_ record: StoredRecord) { times[record.offset] = record.timestamp }
 
     /// - Parameter tries: of a record that failed.
     mutating func park(_ offset: Offset, _ tries: Progress.Tries? = nil) {
         if let tries { self.tries[offset] = tries }
-        guard !parked.contains(offset) else { return }
+        passedOver.remove(offset)
+        guard !parked.contains(offset), !unlisted.contains(offset) else { return }
+        if parkedCount < maxParked { return list(offset) }
+        unlisted.insert(offset)
+        unlistedCount += 1
+    }
+
+    private mutating func list(_ offset: Offset) {
         parked.insert(offset)
         parkedCount += 1
+        times[offset] = entries[index(of: offset)].time
         finish(offset)
+    }
+
+    /// Lists the oldest unfinished records as if they were parked, whatever they wait for, so that the position gets past
+    /// them: when more than `most` records behind them are finished, and as far as half of what can be listed.
+    mutating func passOver(finishedBehind most: Int) {
+        while span - unfinished > most, parkedCount < maxParked / 2 {
+            passedOver.insert(position)
+            list(position)
+        }
     }
 
     mutating func mark(_ offset: Offset) { attempted.insert(offset) }
@@ -89,9 +131,21 @@ struct OffsetTracker {
             parked.remove(offset)
             parkedCount -= 1
             tries[offset] = nil
+            times[offset] = nil
+            passedOver.remove(offset)
+            if parkedCount < maxParked, let first = unlisted.first {
+                forgetUnlisted(first)
+                list(first)
+            }
         } else {
+            if unlistedCount > 0, unlisted.contains(offset) { forgetUnlisted(offset) }
             finish(offset)
         }
+    }
+
+    private mutating func forgetUnlisted(_ offset: Offset) {
+        unlisted.remove(offset)
+        unlistedCount -= 1
     }
 
     mutating func done(_ offsets: some Sequence<Offset>) {
@@ -99,35 +153,33 @@ struct OffsetTracker {
     }
 
     private mutating func finish(_ offset: Offset) {
+        unfinished -= 1
         // Most finish in their order.
-        if entries.first?.offset == offset {
-            _ = entries.popFirst()
-        } else {
-            noteFinished(offset)
-        }
+        let index = index(of: offset)
+        if index == 0 { _ = entries.popFirst() } else { entries[index].isFinished = true }
         while entries.first?.isFinished == true { _ = entries.popFirst() }
     }
 
-    private mutating func noteFinished(_ offset: Offset) {
+    private func index(of offset: Offset) -> Int {
         var low = 0
-        var high = entries.count
+        var high = entries.first?.offset == offset ? 0 : entries.count
         while low < high {
             let middle = (low + high) / 2
             if entries[middle].offset < offset { low = middle + 1 } else { high = middle }
         }
         precondition(low < entries.count && entries[low].offset == offset, "only what was received can finish")
-        entries[low].isFinished = true
+        return low
     }
 
-    /// What to commit: as far as the exceptions below can be listed, `unlisted` ones not being worth it.
+    /// What to commit: as far as the exceptions below can be listed, omitted ones not being worth it.
     ///
     /// The oldest exceptions are listed first; when there are more than `maxParked`, or more than the metadata holds,
     /// the offset stays before the first that is left out. All marks are listed; `reserve` bytes are kept for them,
     /// whether they are needed now or not, so that a crowd of parked records does not stop effects. Where the tries of all
     /// have no room, those of the newest are left out.
-    func progress(maxParked: Int, reserve: Int = 0, unlisted: ((Offset) -> Bool)? = nil) -> Progress {
+    func progress(reserve: Int = 0, omitting isOmitted: ((Offset) -> Bool)? = nil) -> Progress {
         var progress = Progress(offset: position)
-        let listed = unlisted.map { unlisted in OffsetSet(parked.lazy.filter { !unlisted($0) }) } ?? parked
+        let listed = isOmitted.map { isOmitted in OffsetSet(parked.lazy.filter { !isOmitted($0) }) } ?? parked
         progress.parked = listed.clamped(to: Offset.min..<position)
         if parkedCount > maxParked, let first = progress.parked.member(at: maxParked) {
             progress.offset = first

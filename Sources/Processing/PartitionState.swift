@@ -10,19 +10,17 @@ struct PartitionState: Sendable {
     var input = 0
     /// See `Work.place`.
     var place = 0
-    /// So many records are parked that no more are taken.
-    private(set) var isFull = false
     private let silent: Progress?
-    private let maxParked: Int
     /// Bytes of the note that are kept for effect marks.
     private let reserve: Int
 
     init(_ plan: StartPlan, _ configuration: ProcessorRuntimeConfiguration, effects: EffectMode = .none) {
         let marks = effects == .none ? OffsetSet() : plan.attempted
-        tracker = OffsetTracker(start: plan.start, parked: plan.exceptions, attempted: marks, tries: plan.tries)
+        tracker = OffsetTracker(
+            start: plan.start, parked: plan.exceptions, attempted: marks, tries: plan.tries,
+            maxParked: configuration.maxParkedRecords)
         committed = plan.committed
         silent = plan.silent
-        maxParked = configuration.maxParkedRecords
         reserve = effects == .none ? 0 : Self.markBytes
     }
 
@@ -47,15 +45,11 @@ struct PartitionState: Sendable {
 
     /// What the group is to know next: never behind what it knows, so nothing while state is rebuilt below its commit.
     var groupProgress: Progress {
-        let progress = tracker.progress(maxParked: maxParked, reserve: reserve, unlisted: silent.map { $0.hasFinished })
+        let progress = tracker.progress(reserve: reserve, omitting: silent.map { $0.hasFinished })
         guard var kept = committed else { return progress }
         if progress.offset >= kept.offset, progress.noteBytes != nil { return progress }
         kept.attempted = tracker.marks(committing: kept.offset)
         return kept.noteBytes == nil ? committed ?? progress : kept
-    }
-
-    mutating func noteParked() {
-        isFull = isFull ? tracker.parkedCount > maxParked / 2 : tracker.parkedCount >= maxParked
     }
 
     /// Records that are still to be handled for their state alone.

@@ -51,8 +51,9 @@ public protocol Processor: Sendable {
     /// but a permanent `HandlerFailure` is tried again until it passes.
     func receiveBroadcast(_ record: StoredRecord) async throws
 
-    /// The name, e.g. a number or a host, that a record would have to wait for if it were down: then it is not handled
-    /// only to find that out again. Called only while some name is down; must be quick. Default nil.
+    /// The name, e.g. a number or a host, that a record may have to wait for. Names share the hands of a lane, so that
+    /// those who wait at one do not hold up the others; and while one is down, its records are not handled only to find
+    /// that out again. Must be quick. Default nil: all are of one name.
     func outageScope(of record: StoredRecord) -> String?
 
     /// When a record should be handled even though what it needs is down, so that its handler can end it. Must be quick.
@@ -71,7 +72,8 @@ public protocol Processor: Sendable {
     /// Handles one record and returns what it causes.
     ///
     /// Throw `HandlerFailure` to say whether trying again can help. A record that cannot be read (`UnreadableRecord`) is
-    /// dead-lettered at once; any other error counts as passing and is tried again within `retry`. Records of one key are handled one after the other, in the order of their topic.
+    /// dead-lettered at once; any other error counts as passing and is tried again within `retry`. Records of one key are
+    /// handled one after the other, in the order of their topic.
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record]
 
     /// Handles one record of `sideInputs`, one after the other with the records of its key. Fails like `handle`.
@@ -114,7 +116,8 @@ extension Processor {
 public enum WorkMode: Sendable, Hashable {
     /// For handlers that compute: one record after the other in each lane, outputs written batch by batch.
     case ordered
-    /// For handlers that wait (HTTP, a model): up to `limit` keys of a lane at once for each input, each key in order.
-    /// Inputs share neither these hands nor their room in memory, so that one whose records wait holds up no other.
+    /// For handlers that wait (HTTP, a model): up to `limit` keys of a lane at once for each input and name
+    /// (`Processor.outageScope`), up to twice as many for all names together, each key in order. Inputs share neither
+    /// these hands nor the bound of their records, so that one whose records wait holds up no other.
     case concurrent(limit: Int)
 }

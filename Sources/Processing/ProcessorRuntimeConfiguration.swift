@@ -32,12 +32,13 @@ public struct ProcessorRuntimeConfiguration: Sendable {
     public var lastCommitTimeout: Duration
     /// Most records of one batch in `.ordered` mode.
     public var maxBatchRecords: Int
-    /// A lane that holds so many records, from receiving until the progress passes them, pauses its partitions.
+    /// A lane that holds so many records of an input which are not finished, or ten times as many that the progress has
+    /// not passed, pauses its partition. After a crash so many are handled again at most.
     public var maxLaneRecords: Int
     /// The same in bytes of records, with those that are parked and outputs that are not durable yet.
     public var maxLaneBytes: Int
-    /// A partition with so many parked records pauses. They are listed in the commit's metadata, which holds 4,096
-    /// bytes: with 500 a record's share is 8.
+    /// So many parked records of a partition are listed in the commit's metadata, which holds 4,096 bytes: with 500 a
+    /// record's share is 8. The progress stays before the first that is not.
     public var maxParkedRecords: Int
     /// Where operators order what becomes of parked records (`ParkedOrder`); nil follows none.
     public var controlTopic: Topic?

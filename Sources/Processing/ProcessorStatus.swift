@@ -2,20 +2,26 @@ import EventLog
 
 /// Where one partition stands, as its lane knows it at this moment.
 public struct PartitionStanding: Sendable, Hashable {
-    /// Everything received below is done or parked.
+    /// Everything received below is done or parked. Parked records beyond those that a commit lists count as unfinished
+    /// here and in `oldest`.
     public var position: Offset
     /// The offset after the last one received.
     public var next: Offset
     /// Time stamp of the oldest record that is received and neither done nor parked.
     public var oldest: Timestamp?
+    /// The same of records that are parked.
+    public var oldestParked: Timestamp?
     public var parked: Int
     /// Records still to be handled again for their state alone: a restore is under way while it is not 0.
     public var restoring: Int64
 
-    public init(position: Offset, next: Offset, oldest: Timestamp?, parked: Int, restoring: Int64) {
+    public init(
+        position: Offset, next: Offset, oldest: Timestamp?, oldestParked: Timestamp? = nil, parked: Int, restoring: Int64
+    ) {
         self.position = position
         self.next = next
         self.oldest = oldest
+        self.oldestParked = oldestParked
         self.parked = parked
         self.restoring = restoring
     }
@@ -45,7 +51,7 @@ public protocol ProcessorStatusSource: Sendable {
 extension PartitionState {
     var standing: PartitionStanding {
         PartitionStanding(
-            position: tracker.position, next: tracker.next, oldest: tracker.oldest, parked: tracker.parkedCount,
-            restoring: restoring)
+            position: tracker.firstUnfinished, next: tracker.next, oldest: tracker.oldest,
+            oldestParked: tracker.oldestParked, parked: tracker.waitingCount, restoring: restoring)
     }
 }

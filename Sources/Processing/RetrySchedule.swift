@@ -7,6 +7,8 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
     private struct Line {
         /// The record that failed; nil while it is tried again.
         var head: Work?
+        /// When it is; nil: when it is woken.
+        var dueAt: Instant?
         var behind: [Work] = []
     }
 
@@ -31,6 +33,11 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
         precondition(lines[key]?.head == nil, "one record of a key fails at a time")
         lines[key, default: Line()].head = work
         blocked.insert(key)
+        setDue(key, at: instant)
+    }
+
+    private mutating func setDue(_ key: OrderKey, at instant: Instant?) {
+        lines[key]?.dueAt = instant
         guard let instant else { return }
         due.insert((instant, key), at: due.partitioningIndex { $0.at > instant })
     }
@@ -56,8 +63,11 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
     @discardableResult
     mutating func wake(_ key: OrderKey, at now: Instant) -> Bool {
         guard lines[key]?.head != nil else { return false }
-        if let index = due.firstIndex(where: { $0.key == key }) { due.remove(at: index) }
-        due.insert((now, key), at: due.partitioningIndex { $0.at > now })
+        if let at = lines[key]?.dueAt {
+            let first = due.partitioningIndex { $0.at >= at }
+            if let index = due[first...].firstIndex(where: { $0.key == key }) { due.remove(at: index) }
+        }
+        setDue(key, at: now)
         return true
     }
 

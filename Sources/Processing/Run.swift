@@ -25,15 +25,13 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
     let key: RecordKey
     let works: [Work]
     let isSide: Bool
-    /// See `Work.input`.
-    let input: Int
     private let mark: Mutex<Mark>
 
     init(id: UInt64, key: RecordKey, works: [Work], now: Instant) {
         self.id = id
         self.key = key
         self.works = works
-        (isSide, input) = (works[0].isSide, works[0].input)
+        isSide = works[0].isSide
         mark = Mutex(Mark(since: now))
     }
 

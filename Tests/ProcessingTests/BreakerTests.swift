@@ -96,7 +96,7 @@ import Testing
                 continue
             }
         }
-        let tries = try #require(bench.lane.partitions[Self.source]?.tracker.progress(maxParked: 9).tries)
+        let tries = try #require(bench.lane.partitions[Self.source]?.tracker.progress().tries)
         #expect(tries[0].map { $0.attempts == 2 && $0.seconds < 100 } ?? false)
     }
 
@@ -154,7 +154,7 @@ import Testing
         bench.seconds = 3
         bench.finish(try #require(bench.turn().start.first), .failed(Self.outage))
         bench.seconds = 900
-        let progress = try #require(bench.lane.partitions[Self.source]?.tracker.progress(maxParked: 9))
+        let progress = try #require(bench.lane.partitions[Self.source]?.tracker.progress())
         #expect(progress.parked == [0] && progress.tries[0] == .init(attempts: 1, seconds: 0))
     }
 }

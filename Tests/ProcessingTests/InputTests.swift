@@ -48,7 +48,10 @@ import Testing
                 return SideAnswer(outputs: [record.copy()])
             }
             try await world.write((0..<100).map { ("k", "\($0)") })
-            let runtime = world.start(processor) { $0.maxParkedRecords = 10 }
+            let runtime = world.start(processor) {
+                $0.maxParkedRecords = 10
+                $0.maxLaneRecords = 50
+            }
             try await eventually("it is full") { try await world.progress().parked.count == 10 }
             try await world.write((0..<20).map { ("k", "\($0)") }, to: "in2")
             try await world.waitUntilDone("in2")

@@ -204,7 +204,7 @@ import Testing
         }
     }
 
-    @Test func aPartitionWithTooManyParkedRecordsPausesAndLosesNothing() async throws {
+    @Test func aLaneThatIsFullOfParkedRecordsPausesAndLosesNothing() async throws {
         try await World.with { world in
             let isDown = Mutex(true)
             let handled = Journal()
@@ -217,16 +217,17 @@ import Testing
                 $0.maxParkedRecords = 10
                 $0.maxLaneRecords = 50
             }
-            try await world.write((0..<20).map { ("k\($0)", "\($0)") })
+            try await world.write((0..<60).map { ("k\($0)", "\($0)") })
             try await eventually("as many are listed as may be") { try await world.progress().parked.count == 10 }
+            try await eventually("the others wait as well") { Set(handled.all).count == 60 }
             #expect(try await world.progress().offset == 10)
-            try await world.write((20..<40).map { ("k\($0)", "\($0)") })
+            try await world.write((60..<80).map { ("k\($0)", "\($0)") })
             for _ in 0..<20 { try await Task.sleep(for: .milliseconds(5)) }
-            #expect(Set(handled.all).count == 20)
+            #expect(Set(handled.all).count == 60)
             isDown.withLock { $0 = false }
             try await world.waitUntilDone()
             try await runtime.stop()
-            #expect(Set(try await world.read("out").map(\.valueText)).count == 40)
+            #expect(Set(try await world.read("out").map(\.valueText)).count == 80)
         }
     }
 
@@ -266,13 +267,13 @@ import Testing
     }
 
     @Test func triesThatHaveNoRoomAreLeftOutBeforeParkedRecordsAre() {
-        var tracker = OffsetTracker(start: 0)
+        var tracker = OffsetTracker(start: 0, maxParked: 500)
         for offset: Offset in 0..<2_000 { tracker.receive(.at(offset, key: "k")) }
         for offset: Offset in stride(from: 0, to: 1_000, by: 2) {
             tracker.park(offset, .init(attempts: 11, seconds: 3_000))
         }
         for offset: Offset in stride(from: 1, to: 1_000, by: 2) { tracker.done(offset) }
-        let progress = tracker.progress(maxParked: 500)
+        let progress = tracker.progress()
         #expect(progress.parked.count == 500 && progress.offset == 1_000)
         #expect(!progress.tries.isEmpty && progress.tries.count < 500 && !progress.triesAreComplete)
         #expect(progress.tries.keys.max()! < 2 * Offset(progress.tries.count))

@@ -26,9 +26,9 @@ struct OutboundSenderProcessor: Processor {
     let name = "outbound-sender"
     let inputs: [Topic]
     let sideInputs: [Topic]
-    /// Of each partition and input. All hands of an instance with twelve partitions may wait at one number of 80 messages
-    /// a second, and each has its turn before the limiter sends it away.
-    let work = WorkMode.concurrent(limit: 64)
+    /// Of each partition, input and number. All of them on an instance with twelve partitions may wait at one number of 20
+    /// messages a second, and each has its turn before the limiter sends it away.
+    let work = WorkMode.concurrent(limit: 32)
     /// Who wants no marketing is kept for ever, on whatever machine. What was sent is remembered on the disk alone: a copy
     /// of a command that comes after its machine is lost would have to be another writer's repetition.
     let state = StateMode.surviving(.beginning(with: [ConsentBook.prefix]))

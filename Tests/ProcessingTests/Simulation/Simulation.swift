@@ -165,8 +165,10 @@ struct Simulation {
         for work in turn.timedOut { noteFailure(of: work) }
         owners[index].isClosed = turn.isClosed
         answer(turn.marks, index)
-        let main = owners[index].handlers.count { !$0.run.isSide && !$0.run.isDisowned(now.instant) }
-        if main > rules.concurrency { oracle.complain("\(main) runs at once") }
+        let main = owners[index].handlers.filter { !$0.run.isSide && !$0.run.isDisowned(now.instant) }
+        let ofScopes = Dictionary(grouping: main) { rules.scope($0.run.works[0].record) ?? "" }.values.map(\.count)
+        if main.count > (rules.isOrdered ? 1 : 2 * rules.concurrency) { oracle.complain("\(main.count) runs at once") }
+        if !rules.isOrdered, ofScopes.contains(where: { $0 > rules.concurrency }) { oracle.complain("one scope has all hands") }
     }
 }
 
