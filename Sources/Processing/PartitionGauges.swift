@@ -9,8 +9,8 @@ import struct Foundation.FileAttributeKey
 /// showing the lag it had here.
 final class PartitionGauges: Sendable {
     private struct Gauges {
-        let lagRecords, lagSeconds, parked, restoring: Gauge
-        var all: [Gauge] { [lagRecords, lagSeconds, parked, restoring] }
+        let lagRecords, lagSeconds, parkedAge, unfinishedAge, parked, restoring: Gauge
+        var all: [Gauge] { [lagRecords, lagSeconds, parkedAge, unfinishedAge, parked, restoring] }
     }
 
     private struct State {
@@ -47,10 +47,13 @@ final class PartitionGauges: Sendable {
         }
     }
 
-    func set(_ partition: TopicPartition, _ standing: PartitionStanding, lag: Int64, age: Duration) {
+    /// - Parameter age: of the oldest record that is neither done nor parked.
+    func set(_ partition: TopicPartition, _ standing: PartitionStanding, lag: Int64, age: Duration, parkedAge: Duration) {
         let gauges = gauges(of: partition)
         gauges.lagRecords.record(lag)
         gauges.lagSeconds.record(Double(age.milliseconds) / 1_000)
+        gauges.parkedAge.record(Double(parkedAge.milliseconds) / 1_000)
+        gauges.unfinishedAge.record(Double(max(age, parkedAge).milliseconds) / 1_000)
         gauges.parked.record(standing.parked)
         gauges.restoring.record(standing.restoring)
     }
@@ -105,8 +108,8 @@ final class PartitionGauges: Sendable {
                 metric.gauge(group, partition.topic.name, "\(partition.partition)", in: factory)
             }
             let gauges = Gauges(
-                lagRecords: gauge(.lagRecords), lagSeconds: gauge(.lagSeconds), parked: gauge(.parked),
-                restoring: gauge(.restoring))
+                lagRecords: gauge(.lagRecords), lagSeconds: gauge(.lagSeconds), parkedAge: gauge(.parkedAge),
+                unfinishedAge: gauge(.unfinishedAge), parked: gauge(.parked), restoring: gauge(.restoring))
             state.partitions[partition] = gauges
             return gauges
         }

@@ -12,6 +12,8 @@ public enum ProcessorMetric: String, MetricCatalogue {
     case parked = "processor_parked_records"
     case lagRecords = "processor_lag_records"
     case lagSeconds = "processor_lag_seconds"
+    case parkedAge = "processor_parked_age_seconds"
+    case unfinishedAge = "processor_unfinished_age_seconds"
     case partitions = "processor_partitions"
     case restoring = "processor_restore_remaining_records"
     case restored = "processor_restored_records_total"
@@ -48,11 +50,20 @@ public enum ProcessorMetric: String, MetricCatalogue {
             .gauge(
                 .seconds, labels: ["group", "topic", "partition"],
                 "Age, by its own time stamp, of the oldest record that is neither done nor parked; 0 when there is none.")
+        case .parkedAge:
+            .gauge(
+                .seconds, labels: ["group", "topic", "partition"],
+                "Age of the oldest record that waits for another try or behind one of its key; 0 when there is none.")
+        case .unfinishedAge:
+            .gauge(
+                .seconds, labels: ["group", "topic", "partition"],
+                "Age of the oldest record that is not done, parked or not; 0 when there is none.")
         case .partitions:
             .gauge(labels: ["group", "state"], "Partitions of this instance, by state: running, restoring or stuck.")
         case .restoring:
             .gauge(
-                labels: ["group", "topic", "partition"], "Records still to be read before the state is complete: of an input, or of the state's topic.")
+                labels: ["group", "topic", "partition"],
+                "Records still to be read before the state is complete: of an input, or of the state's topic.")
         case .restored:
             .counter(labels: ["group"], "Records of the state's topic that were taken over by a new owner.")
         case .stateBytes: .gauge(.bytes, labels: ["group", "partition"], "Size of the state's files.")

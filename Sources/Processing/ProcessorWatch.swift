@@ -109,9 +109,9 @@ public final class ProcessorWatch<C: Clock>: Service where C.Duration == Duratio
             var oldest = standing.oldest
             // What was untaken at the last poll may have been taken since; then the lane knows better.
             if oldest == nil, let head = tail?.head, head.from == standing.next { oldest = head.time }
+            func age(_ time: Timestamp?) -> Duration { time.map { max(.zero, now - $0) } ?? .zero }
             gauges.set(
-                partition, standing, lag: high - standing.position,
-                age: oldest.map { max(.zero, now - $0) } ?? .zero)
+                partition, standing, lag: high - standing.position, age: age(oldest), parkedAge: age(standing.oldestParked))
         }
         gauges.setStates(status)
         gauges.setRestores(status.restores)

@@ -75,6 +75,57 @@ private struct ShortenedLog: Log, Admin {
         ]
     }
 
+    private func started(_ world: World, _ processor: TestProcessor) -> ProcessorRuntime<ContinuousClock> {
+        ProcessorRuntime(
+            processor: processor, log: world.log, configuration: .init(stateDirectory: world.folder + "/state"),
+            clock: ContinuousClock(), wallTime: { World.start }, logger: silent)
+    }
+
+    private func ages(_ registry: PrometheusRegistry) -> [Double?] {
+        [ProcessorMetric.lagSeconds, .parkedAge, .unfinishedAge].map {
+            registry.value(of: $0, World.group, "in", "0")
+        }
+    }
+
+    @Test func whatIsParkedHasAnAgeOfItsOwn() async throws {
+        try await World.with { world in
+            let gate = Gate()
+            let processor = TestProcessor(work: .concurrent(limit: 4)) { record, _ in
+                if record.keyText == "slow" { await gate.pass() }
+                throw HandlerFailure.transient("down", "", retryAfter: .seconds(600))
+            }
+            try await world.log.produce(
+                ["bad", "bad", "slow"].enumerated().map { index, key in
+                    Record(
+                        topic: "in", key: Array(key.utf8), value: [65], timestamp: World.start + .seconds(index * 10))
+                })
+            let (runtime, registry) = (started(world, processor), PrometheusRegistry())
+            let watch = ProcessorWatch(
+                group: World.group, source: runtime, log: world.log, stateDirectory: nil, clock: ContinuousClock(),
+                wallTime: { World.start + .seconds(100) }, factory: registry, logger: silent)
+            let running = Running(runtime, silent)
+            try await eventually("two are parked, one is handled") {
+                gate.waiting == 1 && runtime.status.partitions[source]?.parked == 2
+            }
+            await watch.poll()
+            #expect(ages(registry) == [80, 100, 100])
+            gate.open()
+            try await eventually("all are parked") { runtime.status.partitions[source]?.parked == 3 }
+            #expect(ages(registry) == [0, 100, 100])
+            try await running.stop()
+            // A successor knows it of those it has read again.
+            let (second, other) = (started(world, processor), PrometheusRegistry())
+            let successor = ProcessorWatch(
+                group: World.group, source: second, log: world.log, stateDirectory: nil, clock: ContinuousClock(),
+                wallTime: { World.start + .seconds(100) }, factory: other, logger: silent)
+            let again = Running(second, silent)
+            try await eventually("it has them") { second.status.partitions[source]?.parked == 3 }
+            await successor.poll()
+            #expect(ages(other) == [0, 100, 100])
+            try await again.stop()
+        }
+    }
+
     @Test func lagIsRightForAProcessorThatReadsNothing() async throws {
         try await World.with { world in
             let (runtime, registry) = (StillRuntime(), PrometheusRegistry())
