@@ -16,7 +16,9 @@ extension LaneState {
         retries.hold(work, until: deadline.map { now.instant.advanced(by: $0) })
     }
 
-    mutating func fail(_ scope: OutageScope, _ failure: HandlerFailure, by probe: Breakers<Instant>.Probe, _ now: Moment<Instant>) {
+    mutating func fail(
+        _ scope: OutageScope, _ failure: HandlerFailure, by probe: Breakers<Instant>.Probe, _ now: Moment<Instant>
+    ) {
         if breakers.fail(scope, by: probe, atLeast: failure.retryAfter, at: now.instant, using: &random) {
             outageChanges.append(.init(scope: scope, isOpen: true))
             if case .processor = scope { downSince = now.wall }

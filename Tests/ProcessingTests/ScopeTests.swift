@@ -76,7 +76,8 @@ import Testing
             receive([number], 1)
             _ = turn()
             let last = running.popLast()
-            lane.finish(try #require(last).run, RunResult(outcomes: [.failed(.outage("held", "", scope: .named(number)))]), at: now)
+            let outage = HandlerFailure.outage("held", "", scope: .named(number))
+            lane.finish(try #require(last).run, RunResult(outcomes: [.failed(outage)]), at: now)
         }
     }
 
