@@ -44,6 +44,7 @@ final class SQLiteStateStore: Sendable {
     /// What the disk knows of each topic, where it is known here.
     private let progressed = Mutex<[Topic: Progress]>([:])
     private let lookups: StateLookups
+    private let filter = StateFilter()
 
     private init(pool: DatabasePool, claim: Int64, survivors: StateKeys, limits: StateLimits, sizes: StateSizes) {
         self.pool = pool
@@ -75,13 +76,16 @@ final class SQLiteStateStore: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         let pool = try DatabasePool(path: path, configuration: configuration)
-        return try pool.write { db in
+        let (store, keys) = try pool.write { db in
             try db.execute(sql: StateTables.schema)
             try StateTables.adoptFormerEntries(survivors, db)
             let claim = try Int64.fetchOne(db, sql: "UPDATE claim SET number = number + 1 RETURNING number") ?? 0
-            return SQLiteStateStore(
+            let store = SQLiteStateStore(
                 pool: pool, claim: claim, survivors: survivors, limits: limits, sizes: try StateTables.sizes(db))
+            return (store, try StateTables.roughCount(db))
         }
+        store.fill(expecting: keys)
+        return store
     }
 
     /// Bytes of keys and values.
@@ -89,7 +93,9 @@ final class SQLiteStateStore: Sendable {
     /// Surviving entries alone fill the state.
     var isFull: Bool { size[.surviving] >= limits.maxBytes }
 
-    func value(_ key: String) async throws -> [UInt8]? { try await lookups.value(key) }
+    func value(_ key: String) async throws -> [UInt8]? {
+        filter.mayHold(key) ? try await lookups.value(key) : nil
+    }
 
     /// Where each topic stood when the entries were last written: all below is applied but for the exceptions.
     func progress() async throws -> [Topic: Progress] { try await pool.read { try StateTables.progress($0) } }
@@ -99,6 +105,9 @@ final class SQLiteStateStore: Sendable {
         let (claim, survivors, limits, before) = (claim, survivors, limits, size)
         let known = progressed.withLock { $0 }
         let news = transaction.progress.filter { known[$0.key] != $0.value }
+        // Before it can be found on the disk.
+        let keys = filter.insert(transaction.writes.keys)
+        defer { if let keys { fill(expecting: keys) } }
         let (outcome, after) = try await pool.write { db in
             guard try Int64.fetchOne(db.cachedStatement(sql: "SELECT number FROM claim")) == claim else {
                 throw Superseded()
@@ -115,6 +124,27 @@ final class SQLiteStateStore: Sendable {
         sizes.withLock { $0 = after }
         progressed.withLock { $0.merge(news) { _, new in new } }
         return outcome
+    }
+
+    /// Fills the filter with the keys on the disk, in the background: until then lookups go there.
+    ///
+    /// - Parameter count: of keys, roughly.
+    private func fill(expecting count: Int) {
+        guard filter.begin(expecting: count) else { return }
+        Task.detached(priority: .utility) { [pool, filter] in
+            for table in [StateTable.plain, .surviving] {
+                var last: Int64 = -1
+                while true {
+                    // What cannot be read leaves the filter as it is: incomplete.
+                    guard let chunk = try? await pool.read({ [last] in try StateTables.keys(in: table, after: last, $0) })
+                    else { return }
+                    guard let end = chunk.last else { break }
+                    filter.insert(chunk.keys)
+                    last = end
+                }
+            }
+            filter.complete()
+        }
     }
 
     /// Forgets all that survives, to restore it anew.

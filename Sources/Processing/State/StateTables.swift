@@ -85,6 +85,26 @@ enum StateTables {
         }
     }
 
+    // MARK: Keys
+
+    /// Not fewer than there are, at no cost: ids ascend.
+    static func roughCount(_ db: Database) throws -> Int {
+        let span = "SELECT ifnull(max(id) - min(id) + 1, 0) FROM "
+        return try Int.fetchOne(db, sql: "SELECT (\(span)plain) + (\(span)surviving)") ?? 0
+    }
+
+    /// Some keys behind an id, and the last id of theirs; nil when there are no more.
+    static func keys(in table: StateTable, after id: Int64, _ db: Database) throws -> (keys: [String], last: Int64?) {
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT id, key FROM \(table.rawValue) WHERE id > ? ORDER BY id LIMIT 10000", arguments: [id])
+        var (keys, last): ([String], Int64?) = ([], nil)
+        while let row = try rows.next() {
+            last = row[0]
+            keys.append(row[1])
+        }
+        return (keys, last)
+    }
+
     // MARK: Entries
 
     static func put(_ writes: StateWrites, _ survivors: StateKeys, _ sizes: inout StateSizes, _ db: Database) throws {
