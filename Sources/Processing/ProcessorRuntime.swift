@@ -31,7 +31,9 @@ public final class ProcessorRuntime<C: Clock>: Service where C.Duration == Durat
     ) {
         self.log = log
         var logger = logger
-        logger[metadataKey: LogKey.group] = "\(configuration.group(of: processor))"
+        let group = configuration.group(of: processor)
+        // A replay is not its group, and must not look like it.
+        logger[metadataKey: LogKey.group] = configuration.mode == .live ? "\(group)" : "replay of \(group)"
         context = RuntimeContext(
             processor: processor, configuration: configuration, clock: clock, wallTime: wallTime, observer: observer,
             logger: logger)
@@ -137,6 +139,7 @@ extension ProcessorRuntime: ProcessorStatusSource {
             return Array(session.lanes.values)
         }
         status.isOpening = !openings.isEmpty
+        status.isUndurable = context.trouble.isThere
         status.restores = openings.restores
         for lane in lanes { status.partitions.merge(lane.standings) { _, new in new } }
         return status

@@ -37,6 +37,8 @@ public struct ProcessorStatus: Sendable {
     public var restores: [TopicPartition: RestoreProgress] = [:]
     /// Partitions that stand still and need a person.
     public var stuck: Set<TopicPartition> = []
+    /// Something that must become durable is refused again and again: a full disk, a log that takes nothing.
+    public var isUndurable = false
     /// Partitions that are being worked on.
     public var partitions: [TopicPartition: PartitionStanding] = [:]
 

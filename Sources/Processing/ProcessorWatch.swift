@@ -61,6 +61,7 @@ public final class ProcessorWatch<C: Clock>: Service where C.Duration == Duratio
     public var readiness: Readiness {
         let status = source.status
         if !status.stuck.isEmpty { return .notReady("stuck") }
+        if status.isUndurable { return .notReady("cannot store") }
         if !status.isMember { return .notReady("joining") }
         if status.isOpening || status.partitions.values.contains(where: { $0.restoring > 0 }) {
             return .notReady("restoring")

@@ -9,6 +9,7 @@ struct RuntimeContext<C: Clock>: Sendable where C.Duration == Duration {
     let wallTime: @Sendable () -> Timestamp
     let observer: any ProcessorObserver
     let logger: Logger
+    let trouble = DurabilityTrouble()
 
     var group: String { configuration.group(of: processor) }
     var deadLetterTopic: Topic { configuration.deadLetters(of: processor) }
@@ -29,12 +30,14 @@ struct RuntimeContext<C: Clock>: Sendable where C.Duration == Duration {
     ) async throws -> T {
         var random = SystemRandomNumberGenerator()
         var failures = 0
+        defer { if failures >= DurabilityTrouble.failuresInRow { trouble.ends() } }
         while true {
             do {
                 return try await body()
             } catch {
                 guard isPassing(error) else { throw error }
                 failures += 1
+                if failures == DurabilityTrouble.failuresInRow { trouble.begins() }
                 logger.warning(
                     "step failed and will be repeated",
                     metadata: [LogKey.step: "\(step)", LogKey.error: "\(error)", LogKey.attempt: "\(failures)"])

@@ -1,4 +1,5 @@
 import EventLog
+import EventLogTesting
 import Logging
 import Synchronization
 import Telemetry
@@ -208,6 +209,31 @@ private struct ShortenedLog: Log, Admin {
             #expect(watch.readiness == .ready)
             runtime.status.stuck = [source]
             #expect(watch.readiness == .notReady("stuck"))
+            runtime.status.stuck = []
+            runtime.status.isUndurable = true
+            #expect(watch.readiness == .notReady("cannot store"))
+        }
+    }
+
+    /// A log or a disk that takes nothing for seconds: whoever watches learns it, and when it is over.
+    @Test func whatDoesNotBecomeDurableIsTold() async throws {
+        try await World.with { world in
+            let faulty = FaultyLog(world.log, plan: .none)
+            let runtime = ProcessorRuntime(
+                processor: TestProcessor { record, _ in [record.copy()] }, log: faulty,
+                configuration: ProcessorRuntimeConfiguration(stateDirectory: world.folder + "/state"),
+                clock: ContinuousClock(), wallTime: { World.start }, logger: silent)
+            let running = Running(runtime, silent)
+            try await eventually("it works") { !runtime.status.partitions.isEmpty }
+            #expect(!runtime.status.isUndurable)
+            try await write(world, 1)
+            try await world.waitUntilDone()
+            faulty.breakDown()
+            try await write(world, 1)
+            try await eventually("it is told") { runtime.status.isUndurable }
+            faulty.repair()
+            try await eventually("it is over") { !runtime.status.isUndurable }
+            try await running.stop()
         }
     }
 
