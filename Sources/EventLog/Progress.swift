@@ -3,7 +3,8 @@
 /// It travels in the commit's metadata as text, e.g. `mr1 p=12+3,20 a=40 u=0,5+2`: ranges are written from the offset
 /// on, as distance from the one before and length, downwards in `p` (parked) and `a` (attempted below the offset),
 /// upwards in `u` (attempted at or above it). `t=0.3.40,5.1.7` says of parked records, from the newest down, how many
-/// are passed over, how often the next one failed, and for how many seconds; `~` at its end, that others failed too and
+/// are passed over, how often the next one failed, and for how many seconds, and, where effects of it were begun, how
+/// many, and how many seconds after its own time the first (`0.3.40.5.2`); `~` at its end, that others failed too and
 /// there was no room to say how often. So an operator can read it with any Kafka tool, and a broker's generation
 /// check fences it like the offset itself. A broker takes at most 4,096 bytes: `encoded()` answers nil
 /// beyond that and the caller must let the partition wait (bounded, nothing dropped).
@@ -34,11 +35,26 @@ public struct Progress: Sendable, Hashable {
     /// The past of a record that failed.
     public struct Tries: Sendable, Hashable {
         public var attempts: Int
-        /// Age at its last failure, counted from the first one without the time in which it was not held against it.
+        /// Age at its last failure, or when it began to wait for an outage, counted from the first one without the time in which it was not held against it.
+        public var seconds: Int64
+        /// Nil when no effect of it was begun.
+        public var effects: Effects?
+
+        public init(attempts: Int, seconds: Int64, effects: Effects? = nil) {
+            self.attempts = attempts
+            self.seconds = seconds
+            self.effects = effects
+        }
+    }
+
+    /// Effects of a record that were begun, as its handler told with its last failure.
+    public struct Effects: Sendable, Hashable {
+        public var count: Int
+        /// When the first began: seconds after the record's own time.
         public var seconds: Int64
 
-        public init(attempts: Int, seconds: Int64) {
-            self.attempts = attempts
+        public init(count: Int, seconds: Int64) {
+            self.count = count
             self.seconds = seconds
         }
     }
@@ -144,6 +160,12 @@ public struct Progress: Sendable, Hashable {
                 note.append(decimal: Int64(known.attempts))
                 note.append(".")
                 note.append(decimal: known.seconds)
+                if let effects = known.effects {
+                    note.append(".")
+                    note.append(decimal: Int64(effects.count))
+                    note.append(".")
+                    note.append(decimal: effects.seconds)
+                }
                 left -= 1
                 passedOver = 0
             }
@@ -156,14 +178,21 @@ public struct Progress: Sendable, Hashable {
         var newestDown = parked.ranges.reversed().lazy.flatMap { $0.reversed() }.makeIterator()
         for word in text.split(whereSeparator: { $0 == "," || $0 == "~" }) {
             let numbers = word.split(separator: ".").map { Int64($0) }
-            guard numbers.count == 3, let passed = numbers[0], let attempts = numbers[1], let seconds = numbers[2],
+            guard numbers.count == 3 || numbers.count == 5, let passed = numbers[0], let attempts = numbers[1], let seconds = numbers[2],
                 (0...100_000).contains(passed), (0...Int64(Int32.max)).contains(attempts), seconds >= 0,
                 seconds < Int64.max / 2_000
             else { return triesAreComplete = false }
             for _ in 0..<passed { _ = newestDown.next() }
             guard let offset = newestDown.next() else { return triesAreComplete = false }
-            tries[offset] = Tries(attempts: Int(attempts), seconds: seconds)
+            tries[offset] = Tries(attempts: Int(attempts), seconds: seconds, effects: effects(numbers[3...]))
         }
+    }
+
+    private func effects(_ numbers: ArraySlice<Int64?>) -> Effects? {
+        guard let count = numbers.first ?? nil, let seconds = numbers.last ?? nil, (1...Int64(Int32.max)).contains(count),
+            (0..<Int64.max / 2_000).contains(seconds)
+        else { return nil }
+        return Effects(count: Int(count), seconds: seconds)
     }
 
     private static func numbers(_ run: Substring) -> (gap: Offset, length: Offset)? {

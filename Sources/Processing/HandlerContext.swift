@@ -14,6 +14,9 @@ public struct HandlerContext: Sendable {
     /// `.unknown` when an effect of this record was begun and nobody knows how it ended: look for evidence before
     /// acting again.
     public let effect: EffectOutcome
+    /// How often effects of this record were begun, as its handler told with its last failure. Where that was somebody
+    /// else, or an earlier life, it may be less than the truth, and says so.
+    public let begun: BegunEffects
     /// The lane's keyed state; empty and refusing writes when the processor declares none.
     public let state: any StateStore
     public let logger: Logger
@@ -23,7 +26,8 @@ public struct HandlerContext: Sendable {
     /// - Parameter mark: what `beginEffect` does.
     public init(
         attempt: Int, partition: Int32, firstFailedAt: Timestamp?, now: Timestamp, state: any StateStore,
-        logger: Logger, effect: EffectOutcome = .none, mark: @escaping @Sendable () async throws -> Void = {}
+        logger: Logger, effect: EffectOutcome = .none, begun: BegunEffects = BegunEffects(),
+        mark: @escaping @Sendable () async throws -> Void = {}
     ) {
         self.attempt = attempt
         self.partition = partition
@@ -32,6 +36,7 @@ public struct HandlerContext: Sendable {
         self.state = state
         self.logger = logger
         self.effect = effect
+        self.begun = begun
         self.mark = mark
     }
 

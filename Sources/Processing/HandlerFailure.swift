@@ -23,6 +23,10 @@ public struct HandlerFailure: Error, Sendable {
     public let scope: OutageScope?
     /// Whether an effect that began may have happened. Without one begun it means nothing.
     public let effect: EffectOutcome
+    /// False for a wait that ends by itself: it uses up neither attempts nor age.
+    public let isCounted: Bool
+    /// How often effects of the record were begun in all; nil: as known before.
+    public var begun: BegunEffects?
     /// What the handler knows beyond that, for its own `deadLettered`; nil for failures that the runtime makes.
     public let cause: (any Error)?
 
@@ -40,6 +44,17 @@ public struct HandlerFailure: Error, Sendable {
         HandlerFailure(
             isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
             retryAfter: retryAfter, schedule: schedule, effect: effect, cause: cause)
+    }
+
+    /// The record waits, with the later ones of its key, for something that ends by itself, e.g. its turn under a limit:
+    /// neither attempts nor age are used up, and nothing but its handler ends it.
+    public static func waiting(
+        _ errorClass: String, _ message: String, retryAfter: Duration, effect: EffectOutcome = .unknown,
+        cause: (any Error)? = nil
+    ) -> HandlerFailure {
+        HandlerFailure(
+            isTransient: true, disposition: .maxAttempts, errorClass: errorClass, message: message,
+            retryAfter: retryAfter, effect: effect, isCounted: false, cause: cause)
     }
 
     /// What the record needs is down, and not for this record alone. Neither attempts nor age are used up.
@@ -67,7 +82,8 @@ public struct HandlerFailure: Error, Sendable {
 
     private init(
         isTransient: Bool, disposition: Disposition, errorClass: String, message: String, retryAfter: Duration?,
-        schedule: RetryPolicy? = nil, scope: OutageScope? = nil, effect: EffectOutcome, cause: (any Error)?
+        schedule: RetryPolicy? = nil, scope: OutageScope? = nil, effect: EffectOutcome, isCounted: Bool = true,
+        cause: (any Error)?
     ) {
         self.isTransient = isTransient
         self.disposition = disposition
@@ -77,6 +93,7 @@ public struct HandlerFailure: Error, Sendable {
         self.schedule = schedule
         self.scope = scope
         self.effect = effect
+        self.isCounted = isCounted
         self.cause = cause
     }
 }

@@ -118,7 +118,7 @@ extension Lane {
         let past = work.past
         return HandlerContext(
             attempt: past.attempts + 1, partition: partition, firstFailedAt: past.attempts == 0 ? nil : past.firstFailedAt,
-            now: now, state: state ?? NoState(), logger: logger, effect: work.effect,
+            now: now, state: state ?? NoState(), logger: logger, effect: work.effect, begun: work.begun,
             mark: marking(work, run))
     }
 

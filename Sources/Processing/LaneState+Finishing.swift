@@ -60,7 +60,7 @@ extension LaneState {
             if let scope = failure.scope, !work.isSide {
                 leaveMark(of: work, failure.effect)
                 fail(scope, failure, by: .key(OrderKey(work.record)), now)
-                hold(work, scope, now)
+                hold(work, scope, now, begun: failure.begun)
             } else {
                 park(work, failure, now)
                 endProbe(of: work, now)

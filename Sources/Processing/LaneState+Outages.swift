@@ -3,11 +3,13 @@ import EventLog
 /// Outages: what is down is asked by one record at a time, and nothing is held against those that wait.
 extension LaneState {
     /// A record of a name that is down: parked, without using up attempts or age.
-    mutating func hold(_ work: Work, _ scope: OutageScope, _ now: Moment<Instant>) {
+    mutating func hold(_ work: Work, _ scope: OutageScope, _ now: Moment<Instant>, begun: BegunEffects? = nil) {
         var work = work
+        if let begun { work.past.begun = begun }
         let key = OrderKey(work.record)
         let deadline = rules.deadline(work.record).flatMap { $0 > now.wall ? $0 - now.wall : nil }
-        partitions[work.record.source]?.tracker.park(work.record.offset)
+        let tries = work.past.tries(age(of: work, now), of: work.record)
+        partitions[work.record.source]?.tracker.park(work.record.offset, tries)
         isDirty = true
         work.isHead = true
         work.past.heldSince = now.wall
@@ -53,6 +55,12 @@ extension LaneState {
 
     /// How long all has been down in the lane's life: the age of no record counts it.
     func downTime(_ now: Timestamp) -> Duration { downBefore + (downSince.map { now - $0 } ?? .zero) }
+
+    /// How long a record has been failing, without the time that is not held against it.
+    func age(of work: Work, _ now: Moment<Instant>) -> Duration {
+        guard let first = work.past.firstFailedAt else { return .zero }
+        return now.wall - first - work.past.held - (downTime(now.wall) - work.past.downBefore)
+    }
 
     /// The scope that a record must wait for before it is handled, if its processor can tell.
     func scopeThatBlocks(_ work: Work, _ now: Moment<Instant>) -> OutageScope? {

@@ -98,25 +98,30 @@ extension LaneState {
     /// Parks a record that failed: until its next try, or until its dead letter is written.
     mutating func park(_ work: Work, _ failure: HandlerFailure, _ now: Moment<Instant>) {
         var work = work
-        var past = work.past
-        past.attempts += 1
-        past.waitsFor = failure.errorClass
-        if past.firstFailedAt == nil { (past.firstFailedAt, past.downBefore) = (now.wall, downTime(now.wall)) }
-        let age = now.wall - (past.firstFailedAt ?? now.wall) - past.held - (downTime(now.wall) - past.downBefore)
-        let tries = Progress.Tries(attempts: past.attempts, seconds: max(0, age.components.seconds))
-        work.past = past
+        if let begun = failure.begun { work.past.begun = begun }
+        work.past.waitsFor = failure.errorClass
+        if failure.isCounted { countFailure(of: &work, now) } else { work.past.heldSince = now.wall }
+        let (past, age) = (work.past, age(of: work, now))
         work.settleDown()
-        partitions[work.record.source]?.tracker.park(work.record.offset, tries)
+        partitions[work.record.source]?.tracker.park(work.record.offset, past.tries(age, of: work.record))
         leaveMark(of: work, failure.effect, isFinal: !failure.isTransient)
         isDirty = true
         work.isHead = true
         if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
         let policy = failure.schedule ?? rules.retry
         let delay = failure.retryAfter ?? policy.delay(afterAttempts: past.attempts, using: &random)
-        let isLast = policy.givesUp(
+        let isLast = failure.isCounted && policy.givesUp(
             failure, afterAttempts: past.attempts, failingSince: now.wall - age, now: now.wall, delay: delay)
         work.fate = isLast ? .condemned(failure) : .toBeHandled
         retries.fail(work, until: isLast ? now.instant : now.instant.advanced(by: delay))
+    }
+
+    private func countFailure(of work: inout Work, _ now: Moment<Instant>) {
+        var past = work.past
+        past.attempts += 1
+        // What it waited for before is no part of its age.
+        if past.firstFailedAt == nil { (past.firstFailedAt, past.held, past.downBefore) = (now.wall, .zero, downTime(now.wall)) }
+        work.past = past
     }
 
     /// Takes back the records of handlers that ran too long. The guilty one is parked when its turn comes: records of

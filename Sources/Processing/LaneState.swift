@@ -127,10 +127,14 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
             heldBytes += work.bytes
             partition.tracker.restore(record)
             if let tries = plan.tries[record.offset] {
-                work.past = .init(attempts: tries.attempts, firstFailedAt: now - .seconds(tries.seconds))
+                let begun = tries.effects.map { BegunEffects(count: $0.count, first: record.timestamp + .seconds($0.seconds)) }
+                work.past = .init(
+                    attempts: tries.attempts, firstFailedAt: tries.attempts > 0 ? now - .seconds(tries.seconds) : nil,
+                    begun: begun ?? BegunEffects())
             } else if !plan.triesAreComplete {
                 // It may have failed often: its own time bounds it.
                 work.past.firstFailedAt = record.timestamp
+                work.past.begun.isLowerBound = true
             }
             queues.append([work])
         }

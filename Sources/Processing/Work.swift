@@ -21,8 +21,19 @@ struct Work: Sendable {
         var heldSince: Timestamp?
         /// How long all had been down in the lane's life when it failed first.
         var downBefore = Duration.zero
+        /// Effects of it that were begun, as far as its handler told.
+        var begun = BegunEffects()
         /// Class of its last failure.
         var waitsFor: String?
+
+        /// What is to survive of it; nil when nothing did happen.
+        func tries(_ age: Duration, of record: StoredRecord) -> Progress.Tries? {
+            if attempts == 0, begun.count == 0 { return nil }
+            let first = begun.first.map { max(0, ($0 - record.timestamp).components.seconds) } ?? 0
+            return Progress.Tries(
+                attempts: attempts, seconds: max(0, age.components.seconds),
+                effects: begun.count > 0 ? .init(count: begun.count, seconds: first) : nil)
+        }
 
         mutating func endHold(_ now: Timestamp) {
             if let since = heldSince { held += now - since }
@@ -61,6 +72,13 @@ struct Work: Sendable {
     var past: Past {
         get { if case .past(let past) = memory { past } else { Past() } }
         set { memory = .past(newValue) }
+    }
+
+    /// What its handler is told of effects that were begun. A mark that nobody told of is one of an earlier owner's.
+    var begun: BegunEffects {
+        var begun = past.begun
+        if effect == .unknown { begun = BegunEffects(count: max(1, begun.count), first: begun.first, isLowerBound: true) }
+        return begun
     }
 
     /// It will stay for long: from now on it holds nothing but its own bytes.

@@ -21,6 +21,9 @@ import Testing
         progress.tries = [87: .init(attempts: 3, seconds: 40), 64: .init(attempts: 1, seconds: 0)]
         #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 t=0.3.40,2.1.0")
         #expect(Progress(try #require(progress.encoded())) == progress)
+        progress.tries[64]?.effects = .init(count: 5, seconds: 12)
+        #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 t=0.3.40,2.1.0.5.12")
+        #expect(Progress(try #require(progress.encoded())) == progress)
         (progress.tries, progress.triesAreComplete) = ([:], false)
         #expect(progress.encoded()?.metadata == "mr1 p=12+3,20 t=~")
         #expect(Progress(try #require(progress.encoded())) == progress)
@@ -28,7 +31,7 @@ import Testing
         #expect(Progress(offset: 9, tries: [3: .init(attempts: 1, seconds: 1)]).encoded()?.metadata == "")
     }
 
-    @Test(arguments: ["t=9.1.1", "t=0.1", "t=0.-1.5", "t=x", "t=0.1.99999999999999999999", "t=100001.1.1"])
+    @Test(arguments: ["t=9.1.1", "t=0.1", "t=0.-1.5", "t=x", "t=0.1.99999999999999999999", "t=100001.1.1", "t=0.1.1.1"])
     func triesThatCannotBeReadAreUnknown(word: String) {
         let progress = Progress(Commit(offset: 10, metadata: "mr1 p=0+3 \(word)"))
         #expect(progress.parked == OffsetSet([7, 8, 9]))
