@@ -5,6 +5,7 @@ struct NumberLane: Sendable {
     /// When the ceiling was told by the platform; nil while it is the configured one.
     var ceilingAt: Duration?
     var bucket: TokenBucket
+    var window = RateWindow()
     var pace: Pace
     var hold: Hold?
     var pausedUntil: Duration
@@ -42,8 +43,10 @@ struct NumberLane: Sendable {
         waiting == 0 && inFlight == 0 && hold == nil && rate.cut == nil && ceilingAt == nil
     }
 
-    /// - Parameter share: This instance's part of the number's rate.
-    mutating func obstacle(share: Double, maxInFlight: Int, at now: Duration) -> Obstacle? {
+    /// - Parameters:
+    ///   - share: This instance's part of the number's rate.
+    ///   - margin: The part of it that is used.
+    mutating func obstacle(share: Double, margin: Double, maxInFlight: Int, at now: Duration) -> Obstacle? {
         switch hold?.gate(at: now) {
         case .closed(let until): return .time(until)
         case .probing(let until): return until.map { .time($0) } ?? .event
@@ -54,7 +57,8 @@ struct NumberLane: Sendable {
         let rate = rate.value(at: now) * share
         bucket.refill(rate: rate, at: now)
         guard let wait = bucket.wait(rate: rate) else { return .event }
-        return wait > .zero ? .time(now + wait) : nil
+        let next = max(now + wait, window.next(limit: RateWindow.limit(rate / margin), at: now))
+        return next > now ? .time(next) : nil
     }
 
     /// Replies first.

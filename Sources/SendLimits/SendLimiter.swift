@@ -27,8 +27,7 @@ public final class SendLimiter: Sendable {
     /// How long a paused template rests before it is tried again.
     let templateHold: Duration
     /// Since the limiter was made.
-    private let elapsed: @Sendable () -> Duration
-    private let sleep: @Sendable (_ until: Duration) async throws -> Void
+    private let time: ElapsedTime
     /// A timer that stands is good enough for what is due this little earlier.
     private static var tick: Duration { .milliseconds(1) }
 
@@ -36,9 +35,7 @@ public final class SendLimiter: Sendable {
     public init<C: Clock>(
         _ configuration: SendLimitsConfiguration = SendLimitsConfiguration(), clock: C, wall: Timestamp = .now
     ) where C.Duration == Duration {
-        let origin = clock.now
-        elapsed = { origin.duration(to: clock.now) }
-        sleep = { try await clock.sleep(until: origin.advanced(by: $0), tolerance: nil) }
+        time = ElapsedTime(clock)
         templateHold = configuration.templateHold
         shell = Mutex(Shell(state: SendLimiterState(configuration, wallAtStart: wall)))
     }
@@ -70,11 +67,11 @@ public final class SendLimiter: Sendable {
     /// one by one must not leave all at once. Throws when the task is cancelled.
     public func awaitDeparture(number: String) async throws(SendRefusal) {
         let (now, wait) = shell.withLock { shell in
-            let now = elapsed()
+            let now = time.now
             return (now, shell.state.departure(number, at: now))
         }
         if wait < Self.tick { return }
-        do { try await sleep(now + wait) } catch { throw SendRefusal(.cancelled) }
+        do { try await time.sleep(until: now + wait) } catch { throw SendRefusal(.cancelled) }
     }
 
     // MARK: What it must be told
@@ -152,15 +149,13 @@ public final class SendLimiter: Sendable {
     }
 
     public func snapshot() -> SendLimiterSnapshot {
-        let now = elapsed()
+        let now = time.now
         return shell.withLock { shell in
             SendLimiterSnapshot(
                 waiting: shell.state.waiters.count, inFlight: shell.state.flights.count,
                 heldNumbers: shell.state.lanes.filter { $0.value.hold != nil }.map(\.key).sorted(),
                 pausedTemplates: shell.state.templates.count, pairs: shell.state.pairs.count,
-                rates: shell.state.lanes.mapValues { lane in
-                    lane.rate.value(at: now) * shell.state.share(of: lane.account, at: now)
-                })
+                rates: Dictionary(uniqueKeysWithValues: shell.state.lanes.keys.map { ($0, shell.state.rate(of: $0, at: now)) }))
         }
     }
 
@@ -174,7 +169,7 @@ public final class SendLimiter: Sendable {
     private func step(_ event: (inout Shell, Duration) -> [SendLimiterState.Decision]) {
         let ended = shell.withLock { shell in
             // The time is read inside, so that events see it in order.
-            let decisions = event(&shell, elapsed())
+            let decisions = event(&shell, time.now)
             setTimer(&shell)
             return decisions.map { ($0, shell.waiting.removeValue(forKey: $0.id)) }
         }
@@ -192,8 +187,8 @@ public final class SendLimiter: Sendable {
             if timer.at <= wake + Self.tick { return }
             timer.task.cancel()
         }
-        let task = Task { [weak self, sleep] in
-            do { try await sleep(wake) } catch { return }
+        let task = Task { [weak self, time] in
+            do { try await time.sleep(until: wake) } catch { return }
             self?.timerFired(wake)
         }
         shell.timer = (wake, task)

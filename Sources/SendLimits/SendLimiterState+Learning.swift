@@ -145,8 +145,8 @@ extension SendLimiterState {
     /// Which part of all partitions this instance owns.
     mutating func setShare(_ share: Double, at now: Duration) -> [Decision] {
         // What was earned under the old share is earned.
-        for (number, lane) in lanes {
-            let rate = lane.rate.value(at: now) * self.share(of: lane.account, at: now)
+        for number in Array(lanes.keys) {
+            let rate = rate(of: number, at: now)
             lanes[number]?.bucket.refill(rate: rate, at: now)
         }
         self.share = share
@@ -162,10 +162,11 @@ extension SendLimiterState {
     }
 
     mutating func inbound(_ number: String, _ count: Int, at now: Duration) {
-        guard makeLane(number, at: now), let lane = lanes[number] else { return }
-        let rate = lane.rate.value(at: now) * share(of: lane.account, at: now)
+        guard makeLane(number, at: now) else { return }
+        let rate = rate(of: number, at: now)
         lanes[number]?.bucket.refill(rate: rate, at: now)
         lanes[number]?.bucket.spend(count, rate: rate)
+        noteInWindow(count, of: number, at: now)
     }
 
     mutating func resume(_ number: String, at now: Duration) -> [Decision] {

@@ -58,7 +58,7 @@ struct SendLimiterState: Sendable {
     var waitingBulk = 0
     /// What was learned and not yet told, by key.
     var learned: [String: LearnedLimit] = [:]
-    private var ready = Queue<String>()
+    var ready = Queue<String>()
     private var timers = MinHeap<Timer>()
     private var timerSequence: UInt64 = 0
 
@@ -107,7 +107,7 @@ struct SendLimiterState: Sendable {
         return pairWait > configuration.maxWait ? SendRefusal(.pair, retryAfter: pairWait) : nil
     }
 
-    private func templateRefusal(_ admission: SendAdmission, at now: Duration) -> SendRefusal? {
+    func templateRefusal(_ admission: SendAdmission, at now: Duration) -> SendRefusal? {
         switch templateKey(admission).flatMap({ templates[$0] })?.gate(at: now) {
         case .closed(let until): SendRefusal(.templatePaused, retryAfter: until - now)
         case .probing: SendRefusal(.templatePaused, retryAfter: configuration.maxWait)
@@ -116,7 +116,7 @@ struct SendLimiterState: Sendable {
     }
 
     @discardableResult
-    private mutating func remove(_ id: UInt64) -> Waiter? {
+    mutating func remove(_ id: UInt64) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: id) else { return nil }
         lanes[waiter.admission.number]?.count(waiter.admission.kind, -1)
         if waiter.admission.kind == .bulk { waitingBulk -= 1 }
@@ -180,70 +180,7 @@ struct SendLimiterState: Sendable {
         return SendRefusal(.rate, retryAfter: max(.seconds(1), pause))
     }
 
-    // MARK: The ring
-
-    /// A number's turn: lets one message go, or finds out what to wait for.
-    private mutating func serve(_ number: String, at now: Duration) -> Decision? {
-        lanes[number]?.isReady = false
-        guard let account = lanes[number]?.account else { return nil }
-        let share = share(of: account, at: now)
-        switch lanes[number]?.obstacle(share: share, maxInFlight: configuration.maxInFlightPerNumber, at: now) {
-        case .time(let wake):
-            if hasLine(number) { setWake(number, wake) }
-            return nil
-        case .event: return nil
-        case nil: break
-        }
-        guard let (id, waiter) = popNext(number) else { return nil }
-        defer { makeReady(number) }
-        if let refusal = templateRefusal(waiter.admission, at: now) {
-            remove(id)
-            return .refuse(id, refusal)
-        }
-        let pairWait = pairs.wait(waiter.admission.pair, at: now)
-        guard pairWait == .zero else {
-            waiters[id]?.isInLine = false
-            setTimer(now + pairWait, .waiter(id))
-            return nil
-        }
-        remove(id)
-        letGo(id, waiter.admission, at: now)
-        return .go(id)
-    }
-
-    private mutating func popNext(_ number: String) -> (UInt64, Waiter)? {
-        while let id = lanes[number]?.popNext() {
-            if let waiter = waiters[id], waiter.isInLine { return (id, waiter) }
-        }
-        return nil
-    }
-
-    private mutating func letGo(_ id: UInt64, _ admission: SendAdmission, at now: Duration) {
-        flights[id] = Flight(admission: admission, sentAt: now)
-        lanes[admission.number]?.bucket.take()
-        lanes[admission.number]?.inFlight += 1
-        lanes[admission.number]?.hold?.probe()
-        if let key = templateKey(admission) { templates[key]?.probe() }
-        pairs.take(admission.pair, at: now)
-    }
-
-    private func hasLine(_ number: String) -> Bool {
-        lanes[number].map { !$0.replies.isEmpty || !$0.bulk.isEmpty } ?? false
-    }
-
-    mutating func makeReady(_ number: String) {
-        guard lanes[number]?.isReady == false, hasLine(number) else { return }
-        lanes[number]?.isReady = true
-        ready.append(number)
-    }
-
-    private mutating func setWake(_ number: String, _ at: Duration) {
-        if let wakeAt = lanes[number]?.wakeAt, wakeAt <= at { return }
-        lanes[number]?.wakeAt = at
-        setTimer(at, .number(number))
-    }
-
-    private mutating func setTimer(_ at: Duration, _ target: Timer.Target) {
+    mutating func setTimer(_ at: Duration, _ target: Timer.Target) {
         timerSequence += 1
         timers.insert(Timer(at: at, sequence: timerSequence, target: target))
         // Timers of waiters that ended early stay until they are most of the heap.
@@ -262,49 +199,5 @@ struct SendLimiterState: Sendable {
         let waiters = waiters
         lanes[number]?.replies.removeAll { waiters[$0]?.isInLine != true }
         lanes[number]?.bulk.removeAll { waiters[$0]?.isInLine != true }
-    }
-
-    /// How long a message that was let go must still wait, now that it is about to leave.
-    ///
-    /// A little faster than the bucket, by its margin: what stood still catches up.
-    mutating func departure(_ number: String, at now: Duration) -> Duration {
-        guard let lane = lanes[number] else { return .zero }
-        let rate = lane.rate.value(at: now) * share(of: lane.account, at: now) / configuration.margin
-        return rate > 0 ? lanes[number]?.pace.take(rate: rate, at: now) ?? .zero : .zero
-    }
-
-    func share(of account: String, at now: Duration) -> Double {
-        share * configuration.margin * everything.value(at: now) * (accounts[account]?.value(at: now) ?? 1)
-    }
-
-    func templateKey(_ admission: SendAdmission) -> String? {
-        guard let template = admission.template else { return nil }
-        return templateKey(template, account: lanes[admission.number]?.account ?? admission.number)
-    }
-
-    func templateKey(_ template: String, account: String) -> String { "\(account)/\(template)" }
-
-    // MARK: Holds
-
-    /// Stops a number, and sends those away who would wait too long.
-    mutating func hold(
-        _ number: String, for length: Duration, isToldLater: Bool, at now: Duration
-    ) -> [Decision] {
-        lanes[number]?.hold = Hold(at: now, for: length, isToldLater: isToldLater)
-        guard length > configuration.maxWait else { return [] }
-        let waiting = waiters.filter { $0.value.admission.number == number }.map(\.key).sorted()
-        return waiting.map { id in
-            remove(id)
-            return .refuse(id, SendRefusal(.held, retryAfter: length))
-        }
-    }
-
-    mutating func pauseTemplate(_ key: String, at now: Duration) {
-        if templates[key] == nil, templates.count >= configuration.maxTemplates,
-            let oldest = templates.min(by: { $0.value.until < $1.value.until })
-        {
-            templates[oldest.key] = nil
-        }
-        templates[key] = Hold(at: now, for: configuration.templateHold)
     }
 }

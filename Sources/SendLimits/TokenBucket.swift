@@ -44,14 +44,18 @@ struct Pace: Sendable {
     static let maxWait = Duration.seconds(1)
     /// When the next message may leave by the pace alone; up to `TokenBucket.depth` behind the time.
     private var next: Duration
+    private var window = RateWindow()
 
     init(at now: Duration) { next = now }
 
-    /// How long the next message has to wait.
+    /// How long the next message has to wait. No second holds more than the rate of those that left.
     mutating func take(rate: Double, at now: Duration) -> Duration {
         let depth = max(TokenBucket.depth, 1 / rate)
-        let leaves = min(max(next, now - .seconds(depth)), now + Self.maxWait)
-        next = leaves + .seconds(1 / rate)
+        let limit = RateWindow.limit(rate)
+        let paced = max(next, now - .seconds(depth))
+        let leaves = min(max(paced, window.next(limit: limit, at: max(paced, now))), now + Self.maxWait)
+        next = max(paced, leaves - .seconds(depth)) + .seconds(1 / rate)
+        window.note(limit: limit, at: max(leaves, now))
         return max(.zero, leaves - now)
     }
 }

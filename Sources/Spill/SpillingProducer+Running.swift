@@ -28,7 +28,7 @@ extension SpillingProducer {
                 state.withLock { [diskFree] in $0.looked(atDisk: diskFree - configuration.minFreeBytes) }
             }
             looks += 1
-            let now = clock.now()
+            let now = clock.now
             event { $0.sweep(now: now) }
             let seen = state.withLock {
                 SpillLook(totals: $0.totals, lanes: $0.spillingLanes, isSpilling: $0.isSpilling, diskFree: diskFree)
@@ -45,11 +45,11 @@ extension SpillingProducer {
             // Soon again while there is something to do; a pause all the same, so that trims come in groups.
             if await drainOnce() {
                 interval = .milliseconds(2)
-                shrinkAt = clock.now() + Self.calm
+                shrinkAt = clock.now + Self.calm
             } else {
                 interval = configuration.sweepInterval
-                if let at = shrinkAt, clock.now() >= at, state.withLock(\.isEmpty) {
-                    shrinkAt = await store.shrink() ? nil : clock.now() + Self.calm
+                if let at = shrinkAt, clock.now >= at, state.withLock(\.isEmpty) {
+                    shrinkAt = await store.shrink() ? nil : clock.now + Self.calm
                 }
             }
         }
@@ -71,7 +71,7 @@ extension SpillingProducer {
 
     /// Removes what is acknowledged from the spill. False when there was nothing, or the disk fails.
     private func trim(isLast: Bool = false) async -> Bool {
-        if !isLast, trimming.withLock({ $0.retryAt > clock.now() }) { return false }
+        if !isLast, trimming.withLock({ $0.retryAt > clock.now }) { return false }
         var rest = state.withLock(\.trims)
         if rest.isEmpty { return false }
         do throws(LogError) {
@@ -82,7 +82,7 @@ extension SpillingProducer {
             }
         } catch {
             store.giveUpReserve()
-            if trimming.withLock({ $0.failed(at: clock.now()) }) {
+            if trimming.withLock({ $0.failed(at: clock.now) }) {
                 configuration.logger.error(
                     "The spill cannot be trimmed; what was sent stays in it, and is sent again after a restart",
                     metadata: ["log.error": "\(error)"])
@@ -112,7 +112,7 @@ extension SpillingProducer {
     /// False when it is time to end.
     private func pause(_ time: Duration) async -> Bool {
         do {
-            try await clock.sleep(time)
+            try await clock.sleep(for: time)
             return true
         } catch {
             return false

@@ -21,7 +21,7 @@ public final class SpillingProducer: DrainableProducer, Service {
     let store: SpillStore
     let state: Mutex<SpillState>
     let configuration: SpillConfiguration
-    let clock: SpillClock
+    let clock: ElapsedTime
     private let isFlushing = Mutex(false)
     let trimming = Mutex(TrimTrouble())
 
@@ -39,14 +39,14 @@ public final class SpillingProducer: DrainableProducer, Service {
             let held = try await store.held()
             let state = SpillState(
                 configuration: configuration, holding: held.ranges, records: held.records, bytes: held.bytes)
-            return SpillingProducer(base, store, state, SpillClock(clock))
+            return SpillingProducer(base, store, state, ElapsedTime(clock))
         } catch {
             await store.close()
             throw error
         }
     }
 
-    private init(_ base: any Producer, _ store: SpillStore, _ state: SpillState, _ clock: SpillClock) {
+    private init(_ base: any Producer, _ store: SpillStore, _ state: SpillState, _ clock: ElapsedTime) {
         self.base = base
         self.store = store
         self.state = Mutex(state)
@@ -168,17 +168,5 @@ public final class SpillingProducer: DrainableProducer, Service {
             }
             event { [failure] in $0.rejected(rejection, failure) }
         }
-    }
-}
-
-/// A clock as time since its making.
-struct SpillClock: Sendable {
-    let now: @Sendable () -> Duration
-    let sleep: @Sendable (Duration) async throws -> Void
-
-    init<C: Clock<Duration>>(_ clock: C) {
-        let start = clock.now
-        now = { start.duration(to: clock.now) }
-        sleep = { try await clock.sleep(for: $0) }
     }
 }
