@@ -126,7 +126,7 @@ let package = Package(
             "Commands",
             [
                 "WhatsApp", "EventLog", "Telemetry", "ServerTLS", crypto, hummingbird, logging, lifecycle, metrics,
-                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
             ]),
         executable(
@@ -141,7 +141,7 @@ let package = Package(
         executable(
             "millrace",
             [
-                "Service", "Processing", "Simulator", "Commands", "Spill", "D360", "WhatsApp", "EventLog", logging,
+                "Service", "Processing", "Simulator", "Commands", "Spill", "SendLimits", "D360", "WhatsApp", "EventLog", logging,
                 lifecycle, arguments, subprocess, system,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),

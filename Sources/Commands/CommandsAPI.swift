@@ -13,6 +13,13 @@ struct CommandsAPI: Sendable {
     let admission: Admission
     let metrics: CommandsMetrics
     let logger: Logger
+    let health = StoreHealth()
+
+    /// Whether a body is worth sending.
+    func isWelcome(_ request: ContinueHandler.Announcement) -> Bool {
+        principals.principal(authorization: request.authorization) != nil
+            && request.contentLength.map { $0 <= configuration.maxBodyBytes } ?? true
+    }
 
     var router: Router<BasicRequestContext> {
         let router = Router()
@@ -37,6 +44,7 @@ struct CommandsAPI: Sendable {
             let receipt = try await admission.run(within: configuration.deadline) {
                 try await desk.accept(command, from: principal)
             }
+            health.stored()
             return .accepted(receipt)
         } catch let fault as MessageFault {
             return .invalid(fault)
@@ -47,6 +55,7 @@ struct CommandsAPI: Sendable {
         } catch let error as LogError where error.code == .recordTooLarge {
             return .tooLarge(configuration.maxBodyBytes)
         } catch {
+            health.failed()
             // The type alone: an arbitrary error's text may quote a payload.
             logger.warning("command not stored", metadata: ["error.type": "\(type(of: error))"])
             return .unavailable

@@ -47,7 +47,7 @@ public final class CommandsServer: Service {
     public var readiness: Readiness {
         switch stage.load(ordering: .relaxed) {
         case .starting: .notReady("reading idempotency keys")
-        case .serving: .ready
+        case .serving: api.health.readiness()
         case .stopped: .notReady("not listening")
         }
     }
@@ -72,11 +72,12 @@ public final class CommandsServer: Service {
     private var application: some ApplicationProtocol {
         Application(
             router: api.router,
-            server: HTTPServerBuilder { [tls, configuration, metrics] responder in
+            server: HTTPServerBuilder { [tls, configuration, metrics, api] responder in
                 Connection(
                     http: HTTP1Channel(
                         responder: responder, configuration: .init(idleTimeout: TimeAmount(configuration.idleTimeout))),
-                    tls: tls, requestTimeout: TimeAmount(configuration.requestTimeout), metrics: metrics)
+                    tls: tls, requestTimeout: TimeAmount(configuration.requestTimeout), metrics: metrics,
+                    isWelcome: { api.isWelcome($0) })
             },
             configuration: .init(
                 address: .hostname(configuration.host, port: configuration.port),

@@ -11,13 +11,17 @@ struct Connection: ServerChildChannel {
     let tls: TLSContexts?
     let requestTimeout: TimeAmount
     let metrics: CommandsMetrics
+    let isWelcome: @Sendable (ContinueHandler.Announcement) -> Bool
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             if let tls { try pipeline.addHandler(tls.makeHandler()) }
             try pipeline.addHandler(SlowSenderGuard(requestTimeout, metrics))
-        }.flatMap { http.setup(channel: channel, logger: logger) }
+        }.flatMap { http.setup(channel: channel, logger: logger) }.flatMapThrowing { value in
+            try ContinueHandler(isWelcome).join(channel)
+            return value
+        }
     }
 
     func handle(value: Value, logger: Logger) async { await http.handle(value: value, logger: logger) }
@@ -36,6 +40,7 @@ final class SlowSenderGuard: ChannelDuplexHandler {
     private let patience: TimeAmount
     private let metrics: CommandsMetrics
     private var deadline: Scheduled<Void>?
+    private static let informational = Array("HTTP/1.1 1".utf8)
 
     init(_ patience: TimeAmount, _ metrics: CommandsMetrics) {
         self.patience = patience
@@ -59,7 +64,8 @@ final class SlowSenderGuard: ChannelDuplexHandler {
 
     /// The answer: whatever else of its request comes begins another wait.
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        end()
+        // "100 Continue" is no answer.
+        if !unwrapOutboundIn(data).readableBytesView.starts(with: Self.informational) { end() }
         context.write(data, promise: promise)
     }
 

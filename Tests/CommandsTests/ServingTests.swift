@@ -102,6 +102,75 @@ import WhatsApp
         }
     }
 
+    /// Who asks before it sends its body (curl does from 1 MiB on) is told to go on, unless the body would be for nothing.
+    @Test(arguments: [
+        ("Authorization: Bearer \(Endpoint.token)", 100, "100 Continue"),
+        ("Authorization: Bearer nobody", 100, "401 Unauthorized"),
+        ("Authorization: Bearer \(Endpoint.token)", 9_000_000, "413 Payload Too Large"),
+    ])
+    func expectedContinueIsAnswered(authorization: String, length: Int, answer: String) async throws {
+        try await Bench.run { bench in
+            try await Endpoint.run(bench) { endpoint in
+                let client = try await RawClient.connect(endpoint.port)
+                try await client.send(
+                    "POST /v1/commands HTTP/1.1\r\nHost: x\r\n\(authorization)\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n")
+                let whole = "HTTP/1.1 \(answer)\r\n"
+                let begun = await Self.text(from: client, of: whole.utf8.count)
+                #expect(begun.lowercased().hasPrefix(whole.lowercased()), "\(begun)")
+                if answer.hasPrefix("100") {
+                    // The body may now come in its time, and has its answer.
+                    try await client.send(String(repeating: " ", count: length))
+                    #expect(await Self.text(from: client, of: 40).contains("HTTP/1.1 400"))
+                }
+                try? await client.close()
+            }
+        }
+    }
+
+    /// What arrives, as soon as it has so many bytes.
+    private static func text(from client: RawClient, of length: Int) async -> String {
+        _ = await LocalServer.eventually { client.take { $0.count >= length ? ((), 0) : nil } != nil }
+        return client.take { (String(decoding: $0, as: UTF8.self), $0.count) } ?? ""
+    }
+
+    /// Who goes on asking for leave is cut like everybody who does not finish.
+    @Test func expectedContinueBuysNoTime() async throws {
+        try await Bench.run { bench in
+            try await Endpoint.run(bench, configure: { $0.requestTimeout = .milliseconds(500) }) { endpoint in
+                let client = try await RawClient.connect(endpoint.port)
+                try await client.send(Self.head + "Expect: 100-continue\r\n\r\n")
+                #expect(await LocalServer.eventually { client.hasBytes })
+                #expect(await LocalServer.eventually { client.isClosedByPeer })
+            }
+        }
+    }
+
+    /// A full disk, or a log that is away: whoever balances load learns it.
+    @Test func endpointIsNotReadyWhileNothingBecomesDurable() async throws {
+        try await Bench.run { bench in
+            let faulty = FaultyLog(bench.log, plan: .none)
+            try await Endpoint.run(bench, on: faulty, configure: { $0.deadline = .milliseconds(200) }) { endpoint in
+                faulty.breakDown()
+                for _ in 0..<3 {
+                    let status = try await endpoint.post(requestBody()).status
+                    #expect(status == 503)
+                }
+                #expect(endpoint.server.readiness == .notReady("the log refuses"))
+                faulty.repair()
+                #expect(try await endpoint.post(requestBody()).status == 202)
+                #expect(endpoint.server.readiness == .ready)
+            }
+        }
+    }
+
+    @Test func refusalsAreForgottenWhenNobodyAsksAnyMore() {
+        let health = StoreHealth()
+        let now = ContinuousClock.now
+        for _ in 0..<3 { health.failed(at: now) }
+        #expect(!health.readiness(at: now + .seconds(9)).isReady)
+        #expect(health.readiness(at: now + .seconds(10)).isReady)
+    }
+
     @Test func callersBeyondTheLimitWaitUntilAConnectionIsFree() async throws {
         try await Bench.run { bench in
             try await Endpoint.run(bench, configure: { $0.maxConnections = 2 }) { endpoint in
