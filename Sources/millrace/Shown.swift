@@ -28,7 +28,21 @@ enum Shown {
         String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "·" : $0 }))
     }
 
-    static func key(_ key: [UInt8]?) -> String { key.map { masked(String(decoding: $0, as: UTF8.self)) } ?? "no key" }
+    /// Whoever writes a key may make it long; a page stays readable.
+    static func key(_ key: [UInt8]?) -> String {
+        key.map { cut(masked(String(decoding: $0.prefix(4 * longest), as: UTF8.self))) } ?? "no key"
+    }
+
+    /// Text from outside that stands in a table.
+    static func cell(_ text: String) -> String { cut(self.text(text)) }
+
+    /// The longest cell of a table that holds text from outside.
+    private static let longest = 64
+
+    /// The beginning of a long text, with `…` behind it.
+    static func cut(_ text: String) -> String {
+        text.unicodeScalars.count <= longest ? text : String(text.unicodeScalars.prefix(longest - 1)) + "…"
+    }
 
     /// C0, C1, and what turns the direction of writing.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

@@ -167,6 +167,29 @@ extension LogWorld {
         }
     }
 
+    /// Each of them waits for what the other has.
+    @Test func ofRunsThatBeginTogetherOneWinsAndNothingGoesBackTwice() async throws {
+        try await LogWorld.with(partitions: 4) { world in
+            try await world.log.produce((0..<40).map { world.letter("\($0)", from: Int32($0 % 4)) })
+            let logs = try await [LogWorld.open(world.folder), LogWorld.open(world.folder), LogWorld.open(world.folder)]
+            let plan = plan()
+            let sent = try await withThrowingTaskGroup(of: Int?.self) { group in
+                for log in logs {
+                    var redrive = world.redrive(on: log)
+                    // Rebalances of the embedded log take up to its lease of a second.
+                    redrive.patience = .seconds(6)
+                    group.addTask { [redrive] in
+                        do { return try await redrive.run(plan).redriven } catch is Redrive<ContinuousClock>.AnotherRun { return nil }
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            for log in logs { await log.close() }
+            #expect(sent.compactMap { $0 }.reduce(0, +) == 40, "somebody won: \(sent)")
+            #expect(try await world.values("in").sorted() == (0..<40).map { "\($0)" }.sorted())
+        }
+    }
+
     @Test func notesThatNoLongerFitStopTheRunBeforeAnythingIsForgotten() async throws {
         try await LogWorld.with { world in
             try await world.log.produce((0..<6_000).map { world.letter("\($0)", class: $0 % 2 == 0 ? "a" : "b") })
@@ -201,6 +224,14 @@ extension LogWorld {
         #expect(try filter("--since", RFC3339.string(LogWorld.written)).matches(letter))
         #expect(try !filter("--until", RFC3339.string(LogWorld.written)).matches(letter))
         #expect(throws: (any Error).self) { try filter("--since", "beginning") }
+    }
+
+    /// Whoever may write to a topic chooses its keys.
+    @Test func aLongKeyIsCut() {
+        let shown = Shown.key(Array(String(repeating: "é", count: 10_000).utf8))
+        #expect(shown.unicodeScalars.count == 64 && shown.hasSuffix("…"))
+        #expect(Shown.cell(String(repeating: "a\u{301}", count: 10_000)).unicodeScalars.count == 64)
+        #expect(Shown.key(Array("700:group:abc".utf8)) == "700:group:abc")
     }
 
     @Test func whatIsShownHidesNumbersAndPayload() {

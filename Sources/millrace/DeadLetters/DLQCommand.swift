@@ -54,9 +54,9 @@ struct DLQCommand: AsyncParsableCommand {
                     + letters.map { letter in
                         let wentBack = gone[letter.record.source]?.hasFinished(letter.record.offset) == true
                         return [
-                            letter.id, RFC3339.string(letter.record.timestamp), Shown.text(letter.cause.disposition),
-                            Shown.text(letter.cause.errorClass),
-                            letter.origin.map { "\($0.source)@\($0.offset)" } ?? "–", Shown.key(letter.record.key),
+                            letter.id, RFC3339.string(letter.record.timestamp), Shown.cell(letter.cause.disposition),
+                            Shown.cell(letter.cause.errorClass),
+                            Shown.cell(letter.origin.map { "\($0.source)@\($0.offset)" } ?? "–"), Shown.key(letter.record.key),
                             letter.attempts.map { "\($0)" } ?? "–", "\(letter.redriveCount)\(wentBack ? "+1" : "")",
                             Shown.masked(String(letter.message.prefix(80))),
                         ]

@@ -89,7 +89,7 @@ struct CauseHistogram {
         var rows = [["letters", "disposition", "class", "from topic", "oldest", "newest"]]
         for (cause, count) in counts.sorted(by: { ($1.value.letters, $0.key) < ($0.value.letters, $1.key) }) {
             rows.append([
-                "\(count.letters)", Shown.text(cause.disposition), Shown.text(cause.errorClass), Shown.text(cause.topic),
+                "\(count.letters)", Shown.cell(cause.disposition), Shown.cell(cause.errorClass), Shown.cell(cause.topic),
                 RFC3339.string(count.oldest), RFC3339.string(count.newest),
             ])
         }

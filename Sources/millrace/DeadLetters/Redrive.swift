@@ -8,7 +8,9 @@ import Synchronization
 /// everything below the offset went back but for the exceptions, the letters that a filter left (`Progress`). So a letter
 /// goes back once, whatever filters follow each other, and a run that is killed is continued by the next: on SQLite
 /// letters and commit are one transaction; on Kafka a crash between the two sends a batch again, with the same
-/// (`ce_source`, `ce_id`). Membership in the group keeps a second run from doing the same at the same time.
+/// (`ce_source`, `ce_id`). Membership in the group keeps a second run from doing the same at the same time: a run needs
+/// all partitions, and of several that wait for them the one that has the first partition waits longest. A run that is
+/// asked for its partitions ends the batch it is at and fails; the other one goes on behind it.
 ///
 /// Letters of a partition, and so of a key, go back in the order they were written.
 struct Redrive<C: Clock> where C.Duration == Duration {
@@ -33,7 +35,8 @@ struct Redrive<C: Clock> where C.Duration == Duration {
     let letters: Topic
     let group: String
     let clock: C
-    /// How long to wait for all partitions: a run that was killed keeps its own until its session ends, 30 s on Kafka.
+    /// How long to wait for all partitions, twice as long with the first of them: a run that was killed keeps its own until
+    /// its session ends, 30 s on Kafka.
     var patience = Duration.seconds(45)
 
     static func groupName(of group: String) -> String { "redrive.\(group)" }
@@ -82,7 +85,7 @@ struct Redrive<C: Clock> where C.Duration == Duration {
                 if batch.isEmpty { continue }
                 guard let commit = sweep.progress.encoded() else { throw NotesFull(partition: partition) }
                 try await pace.wait(for: batch.count)
-                try await membership.consumer.commit([partition: commit], outputs: batch)
+                try await membership.send(batch, [partition: commit])
                 report.redriven += batch.count
                 tell(report.redriven)
             }
@@ -107,9 +110,20 @@ struct Redrive<C: Clock> where C.Duration == Duration {
 /// The run's place in the group. All partitions are started at their ends and read by offset instead: membership is for
 /// the commits alone, and to keep others out.
 private final class Membership: Sendable {
-    let consumer: any Consumer
+    private struct Place {
+        var owned: [TopicPartition: Commit?] = [:]
+        /// All were ours, and letters may have gone back.
+        var hasBegun = false
+        /// Something was taken since: another run may have sent what we mean to send.
+        var isLost = false
+        /// A batch is on its way, and who waits for its end.
+        var isSending = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let consumer: any Consumer
     private let ends: [TopicPartition: Watermarks]
-    private let owned = Mutex<[TopicPartition: Commit?]>([:])
+    private let place = Mutex(Place())
 
     init(consumer: any Consumer, ends: [TopicPartition: Watermarks]) {
         self.consumer = consumer
@@ -126,9 +140,11 @@ private final class Membership: Sendable {
                 for partition in assignment.keys { starts[partition] = ends[partition]?.high ?? 0 }
                 try await consumer.pause(Array(assignment.keys))
                 try await consumer.start(at: starts)
-                owned.withLock { $0.merge(assignment) { $1 } }
+                place.withLock { $0.owned.merge(assignment) { $1 } }
             case .revoked(let partitions):
                 forget(partitions)
+                // Letters that went out must be noted by us: whoever comes next would send them again.
+                await batchEnd()
                 try await consumer.release(partitions)
             case .lost(let partitions): forget(partitions)
             case .records, .outOfRange: continue
@@ -137,17 +153,51 @@ private final class Membership: Sendable {
     }
 
     private func forget(_ partitions: [TopicPartition]) {
-        owned.withLock { owned in
-            for partition in partitions { owned.removeValue(forKey: partition) }
+        place.withLock { place in
+            for partition in partitions { place.owned.removeValue(forKey: partition) }
+            place.isLost = place.hasBegun
         }
+    }
+
+    private func batchEnd() async {
+        await withCheckedContinuation { continuation in
+            let isOver = place.withLock { place in
+                if place.isSending { place.waiter = continuation }
+                return !place.isSending
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    /// Sends letters back and notes that. Throws `AnotherRun` when the partitions have not been all ours since `wait`.
+    func send(_ letters: [Record], _ commits: [TopicPartition: Commit]) async throws {
+        let isOurs = place.withLock { place in
+            place.isSending = !place.isLost
+            return !place.isLost
+        }
+        guard isOurs else { throw Redrive<ContinuousClock>.AnotherRun() }
+        defer {
+            place.withLock { place in
+                defer { (place.isSending, place.waiter) = (false, nil) }
+                return place.waiter
+            }?.resume()
+        }
+        try await consumer.commit(commits, outputs: letters)
     }
 
     /// The commits of all partitions, once all are ours.
     func wait(upTo patience: Duration) async throws -> [TopicPartition: Commit?] {
-        let deadline = ContinuousClock.now + patience
-        while ContinuousClock.now < deadline {
-            let all = owned.withLock { $0 }
+        let begun = ContinuousClock.now
+        let first = ends.keys.min()
+        while true {
+            let all = place.withLock { place in
+                place.hasBegun = place.owned.count == ends.count
+                return place.owned
+            }
             if all.count == ends.count { return all }
+            // Who has the first partition outlasts the others, and gets theirs when they go.
+            let limit = first.map { all.keys.contains($0) } == true ? patience * 2 : patience
+            if ContinuousClock.now - begun >= limit { break }
             try await Task.sleep(for: .milliseconds(20))
         }
         throw Redrive<ContinuousClock>.AnotherRun()
