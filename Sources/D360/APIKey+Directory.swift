@@ -2,17 +2,25 @@ extension APIKey {
     /// The keys of a directory with one file for each channel, named like it; as mounted secrets come. Blocks as `read`
     /// does.
     ///
-    /// Names that begin with a dot are not channels: Kubernetes keeps its own links under such names. White space around
-    /// a key is not part of it; a file without a key, or one that cannot be read, throws its name and nothing else.
+    /// What is no channel's name is not looked at: editors leave `main~` and `.main.swp` behind, Kubernetes keeps its own
+    /// links under names with a dot. White space around a key is not part of it; a channel's file without a key, or one
+    /// that cannot be read, throws its name and nothing else.
     ///
     /// - Parameters:
     ///   - names: The directory's entries.
+    ///   - channels: Names of the channels there are.
     ///   - read: The bytes of one of them.
+    /// - Returns: The keys, and the names that are no channel's, but for those that begin with a dot.
     public static func keys(
-        named names: [String], read: (String) -> [UInt8]?
-    ) throws(APIKeyError) -> [String: APIKey] {
+        named names: [String], of channels: Set<String>, read: (String) -> [UInt8]?
+    ) throws(APIKeyError) -> (keys: [String: APIKey], strays: [String]) {
         var keys: [String: APIKey] = [:]
+        var strays: [String] = []
         for name in names where !name.hasPrefix(".") {
+            guard channels.contains(name) else {
+                strays.append(name)
+                continue
+            }
             guard let bytes = read(name) else { throw APIKeyError(file: name, "cannot be read") }
             let text = String(decoding: bytes, as: UTF8.self)
             let key = text.split(whereSeparator: \.isWhitespace)
@@ -21,7 +29,7 @@ extension APIKey {
             }
             keys[name] = APIKey(String(key[0]))
         }
-        return keys
+        return (keys, strays)
     }
 }
 

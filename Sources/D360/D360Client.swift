@@ -31,7 +31,7 @@ public struct D360Client: Sendable {
         if isSuccess, let receipt = SendReceipt(response.body, of: command) { return .accepted(receipt) }
         let error = ErrorCatalogue.classify(
             httpStatus: response.status, body: response.body, hosting: hosting,
-            retryAfter: response.header("Retry-After"))
+            retryAfter: response.header("Retry-After"), now: response.header("Date").flatMap(HTTPDate.parse) ?? .now)
         // Success without a message id, unless the body brings an error that the platform names by its code.
         if isSuccess, error.code == nil { return .unknown(.noMessageID) }
         return error.errorClass.isRetriable ? .retry(error) : .rejected(error)

@@ -100,7 +100,7 @@ enum LimitSignal: Sendable, Hashable {
         case 131_057: self = .pause(error.retryAfter ?? Self.maintenanceTime)
         default:
             switch error.errorClass {
-            case .hold, .setup: self = .hold(max(Self.holdTime, error.retryAfter ?? .zero))
+            case .hold: self = .hold(max(Self.holdTime, error.retryAfter ?? .zero))
             case .template: self = .template
             case .retry where error.code == nil && (error.httpStatus == 429 || error.httpStatus == 400):
                 self = .numberRate

@@ -54,14 +54,14 @@ extension ErrorCatalogue {
         row(132016, .cloud, [400], .template, "template disabled"),
         row(132068, .cloud, [400], .template, "flow blocked"),
         row(132069, .cloud, [400], .retry, "flow throttled to ten an hour", scope: .template, pause: .seconds(360)),
-        row(133000, .cloud, [], .setup, "deregistration incomplete"),
+        row(133000, .cloud, [], .hold, "deregistration incomplete"),
         row(133004, .cloud, [503], .retry, "registration service unavailable", pause: .seconds(300)),
-        row(133005, .cloud, [], .setup, "wrong two-step PIN"),
-        row(133006, .cloud, [], .setup, "number must be verified again"),
-        row(133008, .cloud, [], .setup, "too many wrong PINs"),
-        row(133009, .cloud, [], .setup, "PIN entered too fast"),
+        row(133005, .cloud, [], .hold, "wrong two-step PIN"),
+        row(133006, .cloud, [], .hold, "number must be verified again"),
+        row(133008, .cloud, [], .hold, "too many wrong PINs"),
+        row(133009, .cloud, [], .hold, "PIN entered too fast"),
         row(133010, .cloud, [400], .hold, "number not registered"),
-        row(133015, .cloud, [], .setup, "number was deleted a moment ago"),
+        row(133015, .cloud, [], .hold, "number was deleted a moment ago"),
         row(133016, .cloud, [429], .retry, "too many registrations of the number", pause: .seconds(300)),
         row(134011, .cloud, [], .hold, "terms of payment not accepted", scope: .account),
         row(135000, .cloud, [400], .permanent, "generic user error"),
@@ -140,10 +140,10 @@ extension ErrorCatalogueEntry {
     /// How far an error of the class reaches when nothing narrower or wider is known.
     public static func usualScope(of errorClass: ErrorClass) -> ErrorScope {
         switch errorClass {
-        case .retry, .retryFew, .permanent, .marketing, .inbound: .message
+        case .retry, .retryFew, .permanent, .marketing, .inbound, .setup: .message
         case .retryRecipient: .recipient
         case .template: .template
-        case .hold, .setup: .number
+        case .hold: .number
         }
     }
 }

@@ -1,3 +1,5 @@
+import EventLog
+
 /// What an error of the send API asks of the sender.
 public enum ErrorClass: String, Sendable, Hashable, CaseIterable {
     /// Try again with backoff.
@@ -14,7 +16,7 @@ public enum ErrorClass: String, Sendable, Hashable, CaseIterable {
     case template
     /// A marketing message the platform holds back; sending it again makes it worse.
     case marketing
-    /// About setting up, not about sending.
+    /// About setting up, not about sending: says nothing of the number, and is treated like a code that nobody knows.
     case setup
     /// Met in webhooks only.
     case inbound
@@ -75,11 +77,13 @@ public enum ErrorCatalogue {
     /// What a failed answer means. Never fails: an answer that says nothing known is `.retryFew`, so that it is tried
     /// again a little and then given up in the open.
     ///
-    /// - Parameter retryAfter: the answer's `Retry-After` header; only the form in seconds is understood.
+    /// - Parameters:
+    ///   - retryAfter: the answer's `Retry-After` header, in seconds or as a date (RFC 9110, 10.2.3).
+    ///   - now: what a date is compared with, the answer's own `Date` where it has one.
     public static func classify(
-        httpStatus: Int, body: [UInt8], hosting: Hosting, retryAfter: String? = nil
+        httpStatus: Int, body: [UInt8], hosting: Hosting, retryAfter: String? = nil, now: Timestamp = .now
     ) -> ClassifiedError {
-        let wait = retryAfter.flatMap(seconds)
+        let wait = retryAfter.flatMap { Self.wait($0, now) }
         let answer = ErrorAnswer(body)
         func error(
             _ code: Int64?, _ errorClass: ErrorClass, _ scope: ErrorScope, _ meaning: String, pause: Duration? = nil
@@ -137,9 +141,10 @@ public enum ErrorCatalogue {
     }
 
     /// An hour at most: a wish beyond it is not worth keeping a message for.
-    private static func seconds(_ header: String) -> Duration? {
-        guard let seconds = Int64(header), seconds >= 0 else { return nil }
-        return .seconds(min(seconds, 3_600))
+    private static func wait(_ header: String, _ now: Timestamp) -> Duration? {
+        let most = Duration.seconds(3_600)
+        if let seconds = Int64(header) { return seconds < 0 ? nil : .seconds(min(seconds, 3_600)) }
+        return HTTPDate.parse(header).map { min(most, max(.zero, $0 - now)) }
     }
 }
 

@@ -24,13 +24,14 @@ extension OutboundResult {
         guard let outcome = Outcome(rawValue: try members.text("outcome")) else {
             throw MalformedRecord("result.outcome")
         }
-        guard let purpose = OutboundCommand.Purpose(rawValue: try members.text("purpose")) else {
-            throw MalformedRecord("result.purpose")
+        purpose = try members.textIfPresent("purpose").map { word throws(MalformedRecord) in
+            guard let purpose = OutboundCommand.Purpose(rawValue: word) else { throw MalformedRecord("result.purpose") }
+            return purpose
         }
         guard let attempts = try members.integerIfPresent("attempts"), (0...Int64(Int32.max)).contains(attempts) else {
             throw MalformedRecord("result.attempts")
         }
-        channel = try ChannelIdentity(outbound: json["channel"])
+        if let channel = json["channel"] { self.channel = try ChannelIdentity(outbound: channel) }
         self.conversationKey = conversationKey
         commandID = try members.text("command_id")
         self.outcome = outcome
@@ -39,9 +40,9 @@ extension OutboundResult {
         guard outcome != .accepted || isMark || messageID != nil else { throw MalformedRecord("result.message_id") }
         messageStatus = try members.textIfPresent("message_status")
         self.attempts = Int(attempts)
+        attemptsAtLeast = result["attempts_at_least"]?.bool == true
         firstAttemptAt = try members.time("first_attempt_at")
         finishedAt = try members.time("finished_at")
-        self.purpose = purpose
         contentHash = try members.textIfPresent("content")
         usedFallback = result["fallback"]?.bool == true
         let resends = try members.integerIfPresent("resent_after_unknown") ?? 0
@@ -55,7 +56,7 @@ extension OutboundResult {
 
     public var value: [UInt8] {
         JSONWriter.object { value in
-            channel.writeOutbound(to: &value)
+            channel?.writeOutbound(to: &value)
             value.object("result") { result in
                 result.member("command_id", commandID)
                 result.member("outcome", outcome.rawValue)
@@ -63,8 +64,9 @@ extension OutboundResult {
                 result.memberIfPresent("message_status", messageStatus)
                 result.member("attempts", attempts)
                 result.member("first_attempt_at", firstAttemptAt.milliseconds)
+                if attemptsAtLeast { result.member("attempts_at_least", true) }
                 result.member("finished_at", finishedAt.milliseconds)
-                result.member("purpose", purpose.rawValue)
+                result.memberIfPresent("purpose", purpose?.rawValue)
                 result.memberIfPresent("content", contentHash)
                 if isMark { result.member("mark", true) }
                 if usedFallback { result.member("fallback", true) }
@@ -87,7 +89,9 @@ extension OutboundResult {
     /// The same, where `value` is known already.
     public func record(topic: Topic, value: [UInt8]) -> Record {
         let event = CloudEvent(
-            type: .outboundResulted, id: eventID, source: channel.outboundSource, subject: messageID,
+            type: .outboundResulted, id: eventID,
+            source: channel?.outboundSource
+                ?? CloudEvent.source(wabaID: nil, business: ConversationKey.business(of: conversationKey)), subject: messageID,
             time: finishedAt, recordedTime: finishedAt, partitionKey: conversationKey, correlationID: correlationID,
             causationID: commandID, traceparent: traceparent)
         return Record(

@@ -3,7 +3,7 @@ import EventLog
 /// How a command ended: the value of the `outbound-results` topic, keyed by the command's conversation.
 ///
 ///     {"channel":{…},"result":{"command_id","outcome","message_id"?,"message_status"?,"attempts","first_attempt_at",
-///      "finished_at","purpose","content"?,"mark"?,"fallback"?,"resent_after_unknown"?,"opaque"?,
+///      "finished_at","purpose","content"?,"mark"?,"fallback"?,"attempts_at_least"?,"resent_after_unknown"?,"opaque"?,
 ///      "error":{"code"?,"class","http_status"?,"message"}?}}
 public struct OutboundResult: Sendable, Hashable {
     public enum Outcome: String, Sendable, Hashable, CaseIterable {
@@ -39,7 +39,8 @@ public struct OutboundResult: Sendable, Hashable {
         }
     }
 
-    public var channel: ChannelIdentity
+    /// Nil, like `purpose`, where the command could not be read so far.
+    public var channel: ChannelIdentity?
     public var conversationKey: String
     public var commandID: String
     public var outcome: Outcome
@@ -47,9 +48,12 @@ public struct OutboundResult: Sendable, Hashable {
     /// The API's word beside a template's id, e.g. `held_for_quality_assessment`.
     public var messageStatus: String?
     public var attempts: Int
+    /// Of a command without attempts: when it ended.
     public var firstAttemptAt: Timestamp
+    /// The instance that began did not live to tell all: there may have been more attempts, and earlier ones.
+    public var attemptsAtLeast = false
     public var finishedAt: Timestamp
-    public var purpose: OutboundCommand.Purpose
+    public var purpose: OutboundCommand.Purpose?
     /// `OutboundCommand.contentHash`: tells a copy of the command from another one under the same id.
     public var contentHash: String?
     /// The command marked a message as read; there is no message id.
@@ -85,6 +89,28 @@ public struct OutboundResult: Sendable, Hashable {
         self.error = error
         correlationID = command.correlationID ?? command.id
         traceparent = command.traceparent
+    }
+
+    /// The end of a command that cannot be read. Nil when not even its id and conversation can: nobody would know whose
+    /// result it is.
+    public init?(ofUnreadable record: StoredRecord, at now: Timestamp) {
+        let event = try? CloudEvent(record.headers)
+        let json = record.value.flatMap { try? JSON(parsing: $0) }
+        let command = json?["command"]
+        guard let id = event?.id ?? command?["id"]?.string, !id.isEmpty, let key = record.key, !key.isEmpty,
+            let conversationKey = String(validating: key, as: UTF8.self)
+        else { return nil }
+        channel = try? ChannelIdentity(outbound: json?["channel"])
+        self.conversationKey = conversationKey
+        commandID = id
+        outcome = .rejected
+        attempts = 0
+        (firstAttemptAt, finishedAt) = (now, now)
+        purpose = command?["purpose"]?.string.flatMap(OutboundCommand.Purpose.init(rawValue:))
+        isMark = command?["message"].map(OutboundCommand.isMark) ?? false
+        opaque = command?["opaque"]?.string
+        correlationID = event?.correlationID ?? id
+        traceparent = event?.traceparent
     }
 
     /// `ce_id`: the same end of the same command has one identity, however often it is published.

@@ -13,7 +13,7 @@ struct Millrace: AsyncParsableCommand {
         discussion: "Settings come from the environment, see `MILLRACE_LOG` and the others in README.md.",
         subcommands: [
             Up.self, Send.self, Simulate.self, Status.self, Stats.self, TopicsCommand.self, Groups.self, SpillCommand.self,
-            DLQCommand.self, ParkedCommand.self, ReplayCommand.self, ProcessorCommand.self,
+            DLQCommand.self, ParkedCommand.self, OutboundControl.self, ReplayCommand.self, ProcessorCommand.self,
         ])
 }
 

@@ -151,7 +151,7 @@ import WhatsApp
         let (scene, sender) = scene([Self.lost])
         let command = try Sample.command()
         let handling = scene.processor.open.open(
-            command.id, command.conversationKey, in: 0, isUnknown: false, now: scene.now, flow: .zero)
+            command.id, command.conversationKey, in: 0, begun: BegunEffects(), isUnknown: false, now: scene.now, flow: .zero)
         handling.begins(at: scene.now)
         // Its handler was given up, and its status comes before it is handled again.
         let answer = try await scene.status(of: command, message: "wamid.3")

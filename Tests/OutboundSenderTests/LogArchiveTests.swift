@@ -36,13 +36,47 @@ import WhatsApp
         return Array(repeating: one, count: count)
     }
 
+    private func accepted(_ id: String, at time: Timestamp) throws -> Record {
+        let result = OutboundResult(
+            of: try Sample.command(id), outcome: .accepted, messageID: "wamid.\(id)", attempts: 1, firstAttemptAt: time,
+            finishedAt: time)
+        var record = result.record(topic: Sample.topics.outboundResults)
+        record.partition = Self.partition
+        return record
+    }
+
+    @Test func resultsOfEarlierOwnersAreKnownUpToTheTakeOver() async throws {
+        try await withLog { log in
+            let commands = (0..<2_500).map { "c\($0)" }
+            for (index, id) in commands.enumerated() {
+                try await log.produce([accepted(id, at: Sample.now + .seconds(Double(index)))])
+            }
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
+            func find(_ id: String, since: Double = 0) async throws -> String? {
+                try await archive.acceptance(of: id, in: Self.partition, since: Sample.now + .seconds(since))?.messageID
+            }
+            // A command of now is not looked for among those of half an hour ago, one of then is.
+            #expect(try await find("c0", since: 2_400) == nil)
+            #expect(try await find("c2400", since: 2_400) == "wamid.c2400")
+            #expect(try await find("c0") == "wamid.c0")
+            #expect(try await find("c1300") == "wamid.c1300")
+            #expect(try await find("other") == nil)
+            #expect(try await archive.acceptance(of: "c0", in: 0, since: Sample.now) == nil)
+            // What others end while the partition is theirs is known when it is ours again.
+            try await log.produce([accepted("late", at: Sample.now)])
+            #expect(try await find("late") == nil)
+            archive.partitionsChanged([])
+            #expect(try await find("late") == "wamid.late")
+        }
+    }
+
     @Test func findsWhatEveryConsumerHasLongPassed() async throws {
         try await withLog { log in
             let command = try Sample.command()
             try await store(try others(2_500), log)
             try await store([try Sample.status("sent", of: command, message: "wamid.1", at: Sample.now)], log)
             try await store(try others(2_500), log)
-            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
             let found = try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now)
             #expect(found?.messageID == "wamid.1")
             #expect(try await archive.evidence(of: command.id, in: 0, since: Sample.now) == nil)
@@ -54,7 +88,7 @@ import WhatsApp
         try await withLog { log in
             let command = try Sample.command()
             try await store(try others(10), log)
-            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
             #expect(try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now) == nil)
             try await store([try Sample.status("delivered", of: command, message: "wamid.2", at: Sample.now)], log)
             #expect(
@@ -72,7 +106,7 @@ import WhatsApp
                 try commands.enumerated().filter { $0.offset % 2 == 0 }.map { number, command in
                     try Sample.status("sent", of: command, message: "wamid.\(number)", at: Sample.now)
                 }, log)
-            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
             let found = try await withThrowingTaskGroup(of: (Int, String?).self) { group in
                 for (number, command) in commands.enumerated() {
                     group.addTask {
@@ -94,7 +128,7 @@ import WhatsApp
             let early = Sample.now - .seconds(500)
             try await store([try Sample.status("sent", of: command, message: "wamid.1", at: early)], log)
             try await store(try others(3_000), log)
-            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
             let found = try await archive.evidence(of: command.id, in: Self.partition, since: Sample.now)
             #expect(found?.messageID == "wamid.1")
         }
@@ -102,7 +136,7 @@ import WhatsApp
 
     @Test func logThatCannotBeReadIsNoEvidenceOfAnything() async throws {
         try await withLog { log in
-            let archive = LogArchive(log: log, statuses: "missing")
+            let archive = LogArchive(log: log, statuses: "missing", results: "missing")
             await #expect(throws: LogError.self) {
                 _ = try await archive.evidence(of: "c", in: 0, since: Sample.now)
             }
@@ -113,7 +147,7 @@ import WhatsApp
         try await withLog { log in
             let command = try Sample.command()
             let positions = try await log.produce([command.record(topic: Sample.topics.outbound)])
-            let archive = LogArchive(log: log, statuses: Sample.topics.statuses)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
             let record = try #require(try await archive.record(at: positions[0]))
             #expect(try OutboundCommand(record).id == command.id)
             #expect(try await archive.record(at: RecordPosition(positions[0].partition, 99)) == nil)

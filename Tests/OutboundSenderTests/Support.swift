@@ -96,6 +96,8 @@ actor MemoryArchive: CommandArchive {
         return evidence[commandID]
     }
     func record(at position: RecordPosition) async throws -> StoredRecord? { records[position] }
+    func acceptance(of commandID: String, in partition: Int32, since: Timestamp) async throws -> OutboundResult? { nil }
+    nonisolated func partitionsChanged(_ owned: Set<Int32>) {}
     func forget(_ commandIDs: some Sequence<String> & Sendable) async { forgotten += commandIDs }
 }
 

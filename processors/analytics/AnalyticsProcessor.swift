@@ -57,7 +57,10 @@ struct AnalyticsProcessor: Processor {
 
     private func count(_ result: OutboundResult) -> AnalyticsWindow? {
         if result.isMark { return nil }
-        var count = AnalyticsWindow(key: .init(number: result.channel.business, at: result.finishedAt))
+        var count = AnalyticsWindow(
+            key: .init(
+                number: result.channel?.business ?? ConversationKey.business(of: result.conversationKey),
+                at: result.finishedAt))
         switch result.outcome {
         case .accepted: count.out = 1
         case .rejected: count.failed[result.error?.code.map { String($0) } ?? result.error?.errorClass ?? "rejected"] = 1

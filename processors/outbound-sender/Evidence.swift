@@ -36,6 +36,12 @@ protocol CommandArchive: Sendable {
     ///   - since: nothing of the command can have been accepted before.
     func evidence(of commandID: String, in partition: Int32, since: Timestamp) async throws -> Evidence?
 
+    /// The result of a command that was accepted by an earlier owner, as far as the log tells (`ResultHistory`).
+    func acceptance(of commandID: String, in partition: Int32, since: Timestamp) async throws -> OutboundResult?
+
+    /// Others may have acted in partitions that are not ours.
+    func partitionsChanged(_ owned: Set<Int32>)
+
     /// The record of a command; nil when the log holds it no longer.
     func record(at position: RecordPosition) async throws -> StoredRecord?
 

@@ -9,11 +9,28 @@ import WhatsApp
 final class LogArchive: CommandArchive {
     private let log: any Log
     private let statuses: Topic
+    private let results: Topic
     private let searches = Mutex<[Int32: StatusSearch]>([:])
+    private let histories = Mutex<[Int32: ResultHistory]>([:])
 
-    init(log: any Log, statuses: Topic) {
+    init(log: any Log, statuses: Topic, results: Topic) {
         self.log = log
         self.statuses = statuses
+        self.results = results
+    }
+
+    func acceptance(of commandID: String, in partition: Int32, since: Timestamp) async throws -> OutboundResult? {
+        let history = histories.withLock { histories in
+            if let history = histories[partition] { return history }
+            let history = ResultHistory(log: log, partition: TopicPartition(results, partition))
+            histories[partition] = history
+            return history
+        }
+        return try await history.acceptance(of: commandID, since: since)
+    }
+
+    func partitionsChanged(_ owned: Set<Int32>) {
+        histories.withLock { histories in histories = histories.filter { owned.contains($0.key) } }
     }
 
     func evidence(of commandID: String, in partition: Int32, since: Timestamp) async throws -> Evidence? {

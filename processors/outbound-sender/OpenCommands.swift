@@ -1,4 +1,5 @@
 import EventLog
+import Processing
 import Synchronization
 
 /// What this instance knows of commands that are not at their end: attempts made, answers lost, evidence that came.
@@ -19,6 +20,8 @@ final class OpenCommands: Sendable {
         /// Requests that went out from here.
         var attempts = 0
         var firstAttemptAt: Timestamp?
+        /// An earlier owner may have made more of them, and earlier ones.
+        var isLowerBound = false
         /// Of these, sent again after a doubt: once for each.
         var resends = 0
         var mustCountResend = false
@@ -28,9 +31,10 @@ final class OpenCommands: Sendable {
         var evidence: Evidence?
         /// The archive was asked since the doubt arose.
         var isSearched = false
-        /// Since when it fails for reasons that are neither a limit nor a doubt.
-        var troubledSince: Timestamp?
+        /// See `NumberHealth`.
+        var seenHealth: UInt64?
 
+        var begun: BegunEffects { BegunEffects(count: attempts, first: firstAttemptAt, isLowerBound: isLowerBound) }
         var isInDoubt: Bool { if case .open = doubt { true } else { false } }
         /// A status could bring news, also after it was decided to send again: until that has gone out.
         var isWaiting: Bool { isUnderWay || doubt != .none }
@@ -75,14 +79,21 @@ final class OpenCommands: Sendable {
 
     /// A command is handled.
     ///
-    /// - Parameter isUnknown: an effect of it was begun, says the log, and nobody knows how it ended.
+    /// - Parameters:
+    ///   - begun: requests that went out before, says the log: believed of a command that this instance does not know.
+    ///   - isUnknown: of the last of them nobody knows how it ended.
     func open(
-        _ id: String, _ conversation: String, in partition: Int32, isUnknown: Bool, now: Timestamp, flow: @autoclosure () -> Duration
+        _ id: String, _ conversation: String, in partition: Int32, begun: BegunEffects, isUnknown: Bool, now: Timestamp,
+        flow: @autoclosure () -> Duration
     ) -> OpenCommand {
         let flow = isUnknown ? flow() : .zero
         return book.withLock { book in
             let isNew = book.entries[id] == nil
             var entry = book.entries[id] ?? Entry(partition: partition, conversation: conversation, state: State())
+            if isNew {
+                (entry.state.attempts, entry.state.firstAttemptAt) = (begun.count, begun.first)
+                entry.state.isLowerBound = begun.isLowerBound
+            }
             // Ours that ended without an answer, or somebody else's.
             if isUnknown, isNew || entry.state.isUnderWay {
                 entry.state.attempts = max(1, entry.state.attempts)
@@ -91,7 +102,7 @@ final class OpenCommands: Sendable {
                 entry.state.isUnderWay = false
             }
             let term = book.terms[partition, default: 0]
-            if isUnknown { book.put(entry, id) }
+            if isUnknown || isNew && (begun.count > 0 || begun.isLowerBound) { book.put(entry, id) }
             return OpenCommand(id: id, conversation: conversation, partition: partition, term: term, book: self)
         }
     }
@@ -202,16 +213,8 @@ struct OpenCommand: Sendable {
         }
     }
 
-    /// It fails for a reason that is neither a limit nor a doubt; answers since when.
-    func troubled(at now: Timestamp) -> Timestamp {
-        book.change(self) { $0.troubledSince = $0.troubledSince ?? now }
-        return state.troubledSince ?? now
-    }
-
-    /// It waits for a limit, which may last.
-    func untroubled() {
-        if state.troubledSince != nil { book.change(self) { $0.troubledSince = nil } }
-    }
+    /// What `NumberHealth` said when it failed.
+    func saw(_ health: UInt64) { book.change(self) { $0.seenHealth = health } }
 
     func end() { book.end(id) }
 }

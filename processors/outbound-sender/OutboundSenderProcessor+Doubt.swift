@@ -67,9 +67,7 @@ extension OutboundSenderProcessor {
         if left <= .zero { return nil }
         // A status wakes it earlier. While none of the number comes, somebody must look now and then.
         let pause = min(max(left, .milliseconds(100)), flow.patience)
-        return .transient(
-            Self.unknownClass, message, retryAfter: untilExpiry(pause, handling), schedule: Self.unbounded,
-            effect: .unknown)
+        return .waiting(Self.unknownClass, message, retryAfter: untilExpiry(pause, handling), effect: .unknown)
     }
 
     /// What the log knows up to its end.
@@ -79,9 +77,8 @@ extension OutboundSenderProcessor {
             return try await archive.evidence(
                 of: handling.command.id, in: handling.context.partition, since: handling.record.timestamp)
         } catch let error as LogError {
-            throw HandlerFailure.transient(
-                Self.unknownClass, "the statuses cannot be read: \(error.code.name)", retryAfter: .seconds(1),
-                schedule: Self.unbounded)
+            throw HandlerFailure.waiting(
+                Self.unknownClass, "the statuses cannot be read: \(error.code.name)", retryAfter: .seconds(1))
         }
     }
 
@@ -89,8 +86,7 @@ extension OutboundSenderProcessor {
     func conclude(_ handling: Handling, _ evidence: Evidence) async throws -> [Record] {
         await archive.forget(CollectionOfOne(handling.command.id))
         if evidence.meansWindowClosed, let fallback = handling.command.fallbackCommand(at: handling.context.now) {
-            var result = windowClosedLater(handling.command, evidence.messageID, at: handling.context.now)
-            result.attempts = handling.open.state.attempts
+            let result = windowClosedLater(result(handling, .rejected), evidence.messageID)
             return [end(handling, result), fallback.record(topic: handling.record.topic)]
         }
         var result = result(handling, .accepted)
@@ -99,9 +95,10 @@ extension OutboundSenderProcessor {
     }
 
     /// The result of a command that was accepted and then refused because the window is closed.
-    func windowClosedLater(_ command: OutboundCommand, _ messageID: String, at now: Timestamp) -> OutboundResult {
-        var result = OutboundResult(
-            of: command, outcome: .rejected, messageID: messageID, attempts: 1, firstAttemptAt: now, finishedAt: now)
+    func windowClosedLater(_ result: OutboundResult, _ messageID: String) -> OutboundResult {
+        var result = result
+        result.outcome = .rejected
+        result.messageID = messageID
         result.error = OutboundResult.Failure(
             code: 131_047, errorClass: ErrorClass.permanent.rawValue, message: "outside the window; the fallback follows")
         return result

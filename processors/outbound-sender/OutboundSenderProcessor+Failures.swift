@@ -7,7 +7,8 @@ import WhatsApp
 /// What becomes of a command that was not accepted this time.
 extension OutboundSenderProcessor {
     func outageScope(of record: StoredRecord) -> String? {
-        record.key.map { String(decoding: $0.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self) }
+        if record.topic == topics.outboundBulk, bulk.isPaused { return BulkSwitch.scope }
+        return record.key.map { String(decoding: $0.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self) }
     }
 
     func deadline(of record: StoredRecord) -> Timestamp? { (try? OutboundCommand(record))?.expiresAt }
@@ -43,25 +44,35 @@ extension OutboundSenderProcessor {
     }
 
     private func failure(_ error: ClassifiedError, _ handling: Handling) -> HandlerFailure {
-        let attempts = handling.open.state.attempts
         if error.meansLimit {
             return limited(handling, error.label, error.meaning, retryAfter: error.retryAfter ?? .seconds(1), cause: error)
         }
         switch error.errorClass {
-        case .hold, .setup: return down(handling, error.label, error.meaning, cause: error)
-        case .retry where error.meansDown && attempts < Self.maxDownAttempts:
+        case .hold: return down(handling, error.label, error.meaning, cause: error)
+        case .retry where error.mayMeanDown && isDown(handling, saysDown: error.saysDown):
             return down(handling, error.label, error.meaning, retryAfter: error.retryAfter, cause: error)
-        case .retryFew, .inbound:
-            if attempts >= Self.maxVagueAttempts { return .permanent(error.label, error.meaning, cause: error) }
-            fallthrough
+        case .retryFew, .inbound, .setup:
+            return passing(
+                handling, error.label, error.meaning, retryAfter: error.retryAfter, maxAttempts: Self.maxVagueAttempts,
+                cause: error)
         default:
             return passing(handling, error.label, error.meaning, retryAfter: error.retryAfter, cause: error)
         }
     }
 
+    private func isDown(_ handling: Handling, saysDown: Bool) -> Bool {
+        let verdict = health.failed(
+            handling.number, handling.command.conversationKey, saysDown: saysDown, seen: handling.open.state.seenHealth,
+            at: handling.now)
+        handling.open.saw(verdict.seen)
+        return verdict.isDown
+    }
+
     private func failure(_ error: TransportError, _ handling: Handling) -> HandlerFailure {
         switch error.code {
-        case .resolve, .connect, .tls, .timeout, .cut, .transfer: down(handling, "not-sent", error.description)
+        case .resolve, .connect, .tls, .timeout, .cut, .transfer:
+            isDown(handling, saysDown: true)
+                ? down(handling, "not-sent", error.description) : passing(handling, "not-sent", error.description)
         case .invalidRequest: .permanent("not-sent", error.description)
         // Our own bound, or we are being stopped.
         default: limited(handling, "not-sent", error.description, retryAfter: .seconds(1))
@@ -74,33 +85,32 @@ extension OutboundSenderProcessor {
     private func limited(
         _ handling: Handling, _ label: String, _ message: String, retryAfter: Duration, cause: (any Error)? = nil
     ) -> HandlerFailure {
-        handling.open.untroubled()
-        return .transient(
-            label, message, retryAfter: untilExpiry(retryAfter, handling), schedule: Self.unbounded,
-            effect: certainty(handling), cause: cause)
+        .waiting(
+            label, message, retryAfter: untilExpiry(retryAfter, handling), effect: certainty(handling), cause: cause)
     }
 
     /// With all other commands of its number.
     private func down(
         _ handling: Handling, _ label: String, _ message: String, retryAfter: Duration? = nil, cause: (any Error)? = nil
     ) -> HandlerFailure {
-        handling.open.untroubled()
-        return .outage(
+        .outage(
             label, message, scope: .named(handling.number), retryAfter: retryAfter, effect: certainty(handling),
             cause: cause)
     }
 
-    /// For any other reason: for `patience` at most.
+    /// With all other campaigns. One of them finds out when they may go on, within a minute.
+    func paused(_ handling: Handling) -> HandlerFailure {
+        .outage(
+            "bulk-paused", "campaigns are paused", scope: .named(BulkSwitch.scope), effect: certainty(handling))
+    }
+
+    /// For any other reason: for `patience` at most, which the runtime counts, also across owners.
     func passing(
-        _ handling: Handling, _ label: String, _ message: String, retryAfter: Duration? = nil,
+        _ handling: Handling, _ label: String, _ message: String, retryAfter: Duration? = nil, maxAttempts: Int? = nil,
         cause: (any Error)? = nil
     ) -> HandlerFailure {
-        let since = handling.open.troubled(at: handling.context.now)
-        if handling.context.now + (retryAfter ?? .zero) - since >= Self.patience {
-            return .permanent(label, message, disposition: .maxAttempts, cause: cause)
-        }
-        var schedule = Self.unbounded
-        schedule.cap = retry.cap
+        var schedule = retry
+        if let maxAttempts { schedule.maxAttempts = maxAttempts }
         return .transient(
             label, message, retryAfter: retryAfter, schedule: schedule, effect: certainty(handling), cause: cause)
     }
@@ -117,11 +127,17 @@ extension OutboundSenderProcessor {
 }
 
 extension ClassifiedError {
-    /// Other messages of the number would meet it, too.
-    fileprivate var meansDown: Bool {
+    /// Other messages of the number may meet it, too.
+    fileprivate var mayMeanDown: Bool { speaksOfMore || code == nil && (httpStatus ?? 0) >= 500 }
+
+    /// The answer speaks of the API, or of the number: a gateway without a server behind it, an overload, a restart. A
+    /// plain 500 does not say what it is about.
+    fileprivate var saysDown: Bool { speaksOfMore || code == nil && [502, 503, 504, 555].contains(httpStatus) }
+
+    private var speaksOfMore: Bool {
         switch scope {
         case .number, .account, .app: true
-        case .message, .recipient, .template: code == nil && (httpStatus ?? 0) >= 500
+        case .message, .recipient, .template: false
         }
     }
 }

@@ -2,6 +2,7 @@ import EventLog
 import Processing
 import SendLimits
 import ServiceLifecycle
+import Synchronization
 import WhatsApp
 
 /// What every instance must know of limits, over the send-limits topic.
@@ -14,28 +15,9 @@ extension OutboundSenderProcessor {
             limiter.learn(limit)
         } else if let news = TemplateNews(value: value) {
             limiter.learn(news, now: .now)
+        } else if let pause = BulkPause(value: value) {
+            bulk.isPaused = pause.isPaused
         }
-    }
-}
-
-extension LearnedLimit {
-    func record(topic: Topic) -> Record { .news(key, value, at: [ceiling?.at, cut?.at].compactMap { $0 }.max(), topic) }
-}
-
-extension TemplateNews {
-    func record(topic: Topic) -> Record { .news(key, value, at: at, topic) }
-}
-
-extension Record {
-    /// Its id follows from what it says: copies are one event.
-    fileprivate static func news(_ key: String, _ value: [UInt8], at time: Timestamp?, _ topic: Topic) -> Record {
-        var hash = IdentityHash("send-limit")
-        hash.add(key)
-        hash.add(value[...])
-        let event = CloudEvent(
-            type: .sendLimitLearned, id: hash.hex(), source: "/millrace/outbound-sender", time: time, recordedTime: time,
-            partitionKey: key)
-        return Record(topic: topic, key: Array(key.utf8), value: value, headers: event.headers)
     }
 }
 
@@ -55,5 +37,18 @@ struct LimitPublisher: Service {
                 if !learned.isEmpty { _ = try? await log.produce(learned) }
             }
         }
+    }
+}
+
+/// Whether campaigns stand still, by an operator's word.
+final class BulkSwitch: Sendable {
+    /// What bulk commands wait for, where numbers have names of digits.
+    static let scope = "bulk"
+
+    private let paused = Atomic(false)
+
+    var isPaused: Bool {
+        get { paused.load(ordering: .relaxed) }
+        set { paused.store(newValue, ordering: .relaxed) }
     }
 }

@@ -50,6 +50,7 @@ extension OutboundSenderProcessor {
             handling.open.lost(at: handling.now, flow: flow.reading(handling.number).sum)
         } else {
             handling.open.answered()
+            if outcome.isAnAnswer { health.answered(handling.number) }
         }
         return outcome
     }
@@ -82,6 +83,14 @@ extension OutboundCommand {
 }
 
 extension SendOutcome {
+    /// The API works: it has taken the message, or refused it for what it is.
+    fileprivate var isAnAnswer: Bool {
+        switch self {
+        case .accepted, .rejected: true
+        case .retry, .notSent, .unknown: false
+        }
+    }
+
     /// As far as limits are concerned.
     fileprivate var report: SendReport {
         switch self {

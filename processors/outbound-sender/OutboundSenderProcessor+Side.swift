@@ -74,11 +74,15 @@ extension OutboundSenderProcessor {
     private func fallBack(
         _ status: MessageStatus, _ tag: CommandTag, _ context: HandlerContext
     ) async throws -> SideAnswer {
-        guard let place = try await SentCommands(context.state).fallback(of: tag.commandID, in: context.partition),
+        guard let (place, accepted) = try await SentCommands(context.state).fallback(of: tag.commandID, in: context.partition),
             let record = try await archive.record(at: place), let command = try? Self.command(record),
             command.id == tag.commandID, let fallback = command.fallbackCommand(at: context.now)
         else { return SideAnswer() }
-        let result = windowClosedLater(command, status.id, at: context.now)
+        var result = OutboundResult(
+            of: command, outcome: .rejected, attempts: accepted.attempts, firstAttemptAt: accepted.firstAttemptAt,
+            finishedAt: context.now)
+        result.attemptsAtLeast = accepted.isLowerBound
+        result = windowClosedLater(result, status.id)
         return SideAnswer(
             outputs: [result.record(topic: topics.outboundResults), fallback.record(topic: place.partition.topic)])
     }

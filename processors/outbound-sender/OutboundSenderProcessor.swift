@@ -10,13 +10,15 @@ import WhatsApp
 /// |---|---|
 /// | accepted | result `accepted`; the command's id is remembered, so that a copy is not sent again |
 /// | too fast for the number or the pair, says the platform or our own limiter | waits, its conversation behind it |
-/// | number held, or the API is down | waits with the other commands of the number; one at a time tries |
+/// | number held, or the API is down (`NumberHealth`) | waits with the other commands of the number; one at a time tries |
 /// | not taken for another passing reason | tried again with backoff for `patience`, then result `rejected` |
 /// | never to be taken | result `rejected` and a dead letter |
+/// | it cannot be read | result `rejected` that names the member, and a dead letter |
 /// | a known rule of the platform is broken | not even tried: result `rejected` and a dead letter |
 /// | the window is closed, as the command knows or the answer says | the fallback goes out under the same id, if any |
 /// | accepted, and a status says later that the window was closed | the fallback becomes a command of its own |
 /// | marketing to a person who has stopped it | result `rejected` alone: to send it later is no option |
+/// | a campaign's, and campaigns are paused | waits with the others of the bulk topic, until resumed or expired |
 /// | expired before it was sent | result `expired` and a dead letter |
 /// | nobody knows | see `OutboundSenderProcessor+Doubt.swift` |
 ///
@@ -29,9 +31,9 @@ struct OutboundSenderProcessor: Processor {
     /// Of each partition, input and number. All of them on an instance with twelve partitions may wait at one number of 20
     /// messages a second, and each has its turn before the limiter sends it away.
     let work = WorkMode.concurrent(limit: 32)
-    /// Who wants no marketing is kept for ever, on whatever machine. What was sent is remembered on the disk alone: a copy
-    /// of a command that comes after its machine is lost would have to be another writer's repetition.
-    let state = StateMode.surviving(.beginning(with: [ConsentBook.prefix]))
+    /// Who wants no marketing is kept for ever, on whatever machine. What was sent is remembered on the disk alone; when that
+    /// is lost, or another's, results on the log tell (`DiskMemory`).
+    let state = StateMode.surviving(.beginning(with: [ConsentBook.prefix, DiskMemory.prefix]))
     let effects = EffectMode.marked
     /// A commit writes to two files and waits for the disk three times: more than a send costs.
     let commitGap = Duration.milliseconds(10)
@@ -41,11 +43,6 @@ struct OutboundSenderProcessor: Processor {
     static let patience = Duration.seconds(60)
     /// Attempts at errors that are vague about whose fault they are.
     static let maxVagueAttempts = 3
-    /// Attempts that the API answers with "down": one message may be the reason why.
-    static let maxDownAttempts = 20
-    /// For waits that end by themselves: no count and no age ends them, only the command's expiry does.
-    static let unbounded = RetryPolicy(
-        base: .seconds(1), cap: .seconds(60), maxAttempts: .max, maxAge: OutboundCommand.maxLifetime * 2)
 
     let topics: Topics
     let sender: any CommandSender
@@ -56,6 +53,9 @@ struct OutboundSenderProcessor: Processor {
     let words: ConsentWords
     let open = OpenCommands()
     let flow: StatusFlow
+    let health = NumberHealth()
+    let bulk = BulkSwitch()
+    let memory = DiskMemory()
     let metrics: SenderMetrics
     /// Statuses of a number must have been coming in for so long before silence means "not accepted".
     let unknownWait: Duration
@@ -76,10 +76,12 @@ struct OutboundSenderProcessor: Processor {
         self.unknownWait = unknownWait
         self.metrics = metrics
         flow = StatusFlow(patience: max(unknownWait / 4, .seconds(1)))
-        metrics.observe(limiter, open)
+        metrics.observe(limiter, open, bulk)
     }
 
     func partitionsChanged(_ owned: Set<Int32>, of total: Int32) {
+        memory.partitionsChanged(owned)
+        archive.partitionsChanged(owned)
         let gone = open.partitionsChanged(owned)
         if !gone.isEmpty { Task { await archive.forget(gone) } }
         limiter.setShare(owned: owned.count, of: max(1, Int(total)))
@@ -87,22 +89,46 @@ struct OutboundSenderProcessor: Processor {
 
     func handle(_ record: StoredRecord, _ context: HandlerContext) async throws -> [Record] {
         let command = try Self.command(record)
-        let sent = SentCommands(context.state)
-        if let result = try await sent.result(of: command) {
+        if let result = try await SentCommands(context.state).result(of: command) {
             open.end(command.id)
             return [result.record(topic: topics.outboundResults)]
         }
         let handling = handling(of: command, record, context)
-        if context.effect == .unknown, let evidence = try await clearDoubt(handling) {
-            return try await conclude(handling, evidence)
+        if let result = try await sentByOthers(handling) { return try await remember(result, handling) }
+        do {
+            if context.effect == .unknown, let evidence = try await clearDoubt(handling) {
+                return try await conclude(handling, evidence)
+            }
+            return try await attempt(handling)
+        } catch var failure as HandlerFailure {
+            // For whoever takes it over.
+            failure.begun = handling.open.state.begun
+            throw failure
         }
-        return try await attempt(handling)
+    }
+
+    /// How an earlier owner ended the command, where this disk cannot know it.
+    private func sentByOthers(_ handling: Handling) async throws -> OutboundResult? {
+        let (command, context) = (handling.command, handling.context)
+        let isForeign = command.requestedAt < (try await memory.began(context)) + ResultHistory.skew
+        guard isForeign || handling.open.state.isLowerBound else { return nil }
+        do {
+            let result = try await archive.acceptance(
+                of: command.id, in: context.partition, since: min(command.requestedAt, handling.record.timestamp))
+            guard let result else { return nil }
+            return try SentCommands.agreed(result, with: command)
+        } catch let error as LogError {
+            throw HandlerFailure.waiting(
+                Self.unknownClass, "the results cannot be read: \(error.code.name)", retryAfter: .seconds(1),
+                effect: context.effect)
+        }
     }
 
     /// An attempt at a command of which it is known, or decided, that it has not been accepted.
     private func attempt(_ handling: Handling) async throws -> [Record] {
         let (command, context) = (handling.command, handling.context)
         guard command.expiresAt > context.now else { throw Self.expired }
+        if handling.record.topic == topics.outboundBulk, bulk.isPaused { throw paused(handling) }
         guard let channel = channels[command.channel] else {
             throw passing(handling, "unknown-channel", "no endpoint is configured for the command's channel")
         }
@@ -141,7 +167,8 @@ struct OutboundSenderProcessor: Processor {
     func deadLettered(
         _ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext
     ) async -> [Record] {
-        guard inputs.contains(record.topic), let command = try? Self.command(record) else { return [] }
+        guard inputs.contains(record.topic) else { return [] }
+        guard let command = try? Self.command(record) else { return unreadable(record, failure, context) }
         let handling = handling(of: command, record, context)
         let outcome: OutboundResult.Outcome =
             switch failure.disposition {
@@ -158,6 +185,14 @@ struct OutboundSenderProcessor: Processor {
         return [end(handling, result)]
     }
 
+    /// Who asked for it learns what is wrong with it, as far as it says who that is.
+    private func unreadable(_ record: StoredRecord, _ failure: HandlerFailure, _ context: HandlerContext) -> [Record] {
+        guard var result = OutboundResult(ofUnreadable: record, at: context.now) else { return [] }
+        result.error = OutboundResult.Failure(errorClass: failure.errorClass, message: failure.message)
+        metrics.ended(result, requestedAt: record.timestamp)
+        return [result.record(topic: topics.outboundResults)]
+    }
+
     private func handling(
         of command: OutboundCommand, _ record: StoredRecord, _ context: HandlerContext
     ) -> Handling {
@@ -165,7 +200,7 @@ struct OutboundSenderProcessor: Processor {
         return Handling(
             command: command, record: record, number: number, context: context,
             open: open.open(
-                command.id, command.conversationKey, in: context.partition, isUnknown: context.effect == .unknown,
+                command.id, command.conversationKey, in: context.partition, begun: context.begun, isUnknown: context.effect == .unknown,
                 now: context.now, flow: flow.reading(number).sum))
     }
 
@@ -217,6 +252,7 @@ extension OutboundSenderProcessor {
         var result = OutboundResult(
             of: handling.command, outcome: outcome, attempts: state.attempts, firstAttemptAt: state.firstAttemptAt ?? now,
             finishedAt: now)
+        result.attemptsAtLeast = state.isLowerBound
         result.resentAfterUnknown = state.resends
         return result
     }

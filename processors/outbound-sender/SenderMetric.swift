@@ -12,6 +12,7 @@ public enum SenderMetric: String, MetricCatalogue {
     case inFlight = "whatsapp_sends_in_flight"
     case heldNumbers = "whatsapp_numbers_held"
     case pausedTemplates = "whatsapp_templates_paused"
+    case bulkPaused = "whatsapp_bulk_paused"
 
     public var spec: MetricSpec {
         switch self {
@@ -31,6 +32,7 @@ public enum SenderMetric: String, MetricCatalogue {
         case .inFlight: .gauge("Messages let go and not answered yet.")
         case .heldNumbers:
             .gauge("Numbers that may not send until somebody acts: key, payment, quality, policy.")
+        case .bulkPaused: .gauge("1 while campaigns stand still by an operator's word (`millrace outbound pause`), else 0.")
         case .pausedTemplates: .gauge("Templates that are paused, disabled or missing.")
         }
     }

@@ -31,13 +31,15 @@ final class SenderMetrics: Sendable {
     }
 
     /// Shows what the limiter and the open commands are like.
-    func observe(_ limiter: SendLimiter, _ open: OpenCommands) {
+    func observe(_ limiter: SendLimiter, _ open: OpenCommands, _ bulk: BulkSwitch) {
         let inDoubt = SenderMetric.inDoubt.gauge(in: factory)
         let waiting = SenderMetric.waiting.gauge(in: factory)
         let inFlight = SenderMetric.inFlight.gauge(in: factory)
         let held = SenderMetric.heldNumbers.gauge(in: factory)
         let paused = SenderMetric.pausedTemplates.gauge(in: factory)
+        let bulkPaused = SenderMetric.bulkPaused.gauge(in: factory)
         factory.whenRead {
+            bulkPaused.record(bulk.isPaused ? 1 : 0)
             let snapshot = limiter.snapshot()
             inDoubt.record(open.inDoubt)
             waiting.record(snapshot.waiting)

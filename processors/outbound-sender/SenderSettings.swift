@@ -44,26 +44,32 @@ extension Channels {
     /// - Parameter files: gets to know every file that was read, also when this throws.
     static func sending(
         environment: [String: String], keyDirectory: String?, files: inout FileContents
-    ) throws -> [SendingChannel] {
+    ) throws -> Sending {
         let channels = try load(environment: environment, files: &files)
         var keys: [String: APIKey] = [:]
+        var strays: [String] = []
         if let keyDirectory {
             guard let names = files.list(keyDirectory) else {
                 throw SettingError("MILLRACE_SENDER_API_KEYS", "names a directory that cannot be read")
             }
-            keys = try APIKey.keys(named: names) { name in files.read("\(keyDirectory)/\(name)").map(Array.init) }
-            let known = Set(channels.all.map(\.identity.name))
-            if let stranger = keys.keys.filter({ !known.contains($0) }).min() {
-                throw SettingError("MILLRACE_SENDER_API_KEYS", "holds a key for \"\(stranger)\", which is no channel")
+            (keys, strays) = try APIKey.keys(named: names, of: Set(channels.all.map(\.identity.name))) { name in
+                files.read("\(keyDirectory)/\(name)").map(Array.init)
             }
         }
-        return channels.all.compactMap { channel in
+        let sending = channels.all.compactMap { channel -> SendingChannel? in
             guard let key = keys[channel.identity.name] ?? channel.apiKey.map({ APIKey($0.value) }) else { return nil }
             return SendingChannel(
                 channel.identity,
                 ChannelEndpoint(baseURL: channel.baseURL, hosting: channel.identity.hosting, apiKey: key),
                 unknown: channel.unknown, rate: channel.rate, isBound: channel.isBound)
         }
+        return Sending(channels: sending, strays: strays)
+    }
+
+    /// Channels that can send, and what lies in the directory of keys and is no channel's.
+    struct Sending: Sendable {
+        var channels: [SendingChannel]
+        var strays: [String]
     }
 }
 

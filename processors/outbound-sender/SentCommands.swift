@@ -22,6 +22,11 @@ struct SentCommands {
         let result = try OutboundResult(
             value: value, conversationKey: command.conversationKey, correlationID: command.correlationID ?? command.id,
             traceparent: command.traceparent)
+        return try Self.agreed(result, with: command)
+    }
+
+    /// The result, if it is of the same content.
+    static func agreed(_ result: OutboundResult, with command: OutboundCommand) throws -> OutboundResult {
         if let content = result.contentHash, content != command.contentHash {
             throw HandlerFailure.permanent("conflict", "another command was sent under this id")
         }
@@ -50,12 +55,26 @@ struct SentCommands {
         return (try? JSON(parsing: value))?["result"]?["finished_at"]?.integer.map { Timestamp(milliseconds: $0) }
     }
 
-    /// Where the command lies whose fallback has not gone out.
-    func fallback(of id: String, in partition: Int32) async throws -> RecordPosition? {
-        guard let value = try await state.value(key(id)), let place = (try? JSON(parsing: value))?["fallback_at"],
-            let topic = place["topic"]?.string, let offset = place["offset"]?.integer
+    /// Attempts that it took until a command was accepted.
+    struct Attempts: Sendable, Hashable {
+        var attempts: Int
+        var firstAttemptAt: Timestamp
+        var isLowerBound: Bool
+    }
+
+    /// Where the command lies whose fallback has not gone out, and how it was accepted.
+    func fallback(of id: String, in partition: Int32) async throws -> (place: RecordPosition, accepted: Attempts)? {
+        guard let value = try await state.value(key(id)), let json = try? JSON(parsing: value),
+            let topic = json["fallback_at"]?["topic"]?.string, let offset = json["fallback_at"]?["offset"]?.integer,
+            let result = json["result"], let attempts = result["attempts"]?.integer,
+            let first = result["first_attempt_at"]?.integer
         else { return nil }
-        return RecordPosition(TopicPartition(Topic(topic), partition), offset)
+        return (
+            RecordPosition(TopicPartition(Topic(topic), partition), offset),
+            Attempts(
+                attempts: Int(clamping: attempts), firstAttemptAt: Timestamp(milliseconds: first),
+                isLowerBound: result["attempts_at_least"]?.bool == true)
+        )
     }
 
     private func key(_ id: String) -> String { "sent/\(id)" }

@@ -16,7 +16,13 @@ await MillraceService.main { host in
     }
     let limiter = SendLimiter(settings.limits, clock: ContinuousClock())
     let directory = ChannelDirectory([])
-    @Sendable func use(_ channels: [SendingChannel]) {
+    let logger = host.logger
+    @Sendable func use(_ sending: Channels.Sending) {
+        let channels = sending.channels
+        for name in sending.strays {
+            // A channel that is yet to come, or what an editor left behind.
+            logger.warning("no channel is named like this file of API keys", metadata: ["file": "\(name.prefix(80))"])
+        }
         limiter.setNumbers(channels.map { $0.sendingNumber(defaultRate: settings.limits.defaultRate) })
         for number in directory.replace(channels) { limiter.resume(number: number) }
     }
@@ -25,7 +31,7 @@ await MillraceService.main { host in
     host.runAlongside(LimitPublisher(limiter: limiter, log: host.log, topic: topics.sendLimits))
     return OutboundSenderProcessor(
         topics: topics, sender: D360Client(transport: HTTPTransport(transport)), channels: directory, limiter: limiter,
-        archive: LogArchive(log: host.log, statuses: topics.statuses), words: settings.words,
+        archive: LogArchive(log: host.log, statuses: topics.statuses, results: topics.outboundResults), words: settings.words,
         unknownWait: settings.unknownWait)
 }
 

@@ -54,7 +54,7 @@ struct StatusTrackerProcessor: Processor {
         if result.isMark { return nil }
         var news = MessageState(
             messageID: result.messageID, commandID: result.commandID, conversation: result.conversationKey,
-            purpose: result.purpose.rawValue)
+            purpose: result.purpose?.rawValue)
         news.add(
             MessageState.Entry(
                 word: result.outcome.rawValue, at: result.finishedAt, errorCode: result.error?.code.map { String($0) } ?? result.error?.errorClass))

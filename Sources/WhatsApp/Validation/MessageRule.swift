@@ -8,17 +8,20 @@ indirect enum MessageRule: Sendable {
     /// The platform does not say what it counts. Scalars are never more than UTF-16 units, so a text that it would take
     /// either way is never refused here; one that is too long only in UTF-16 gets the platform's own answer.
     case text(ClosedRange<Int>)
+    /// The same without emoji.
+    case plainText(ClosedRange<Int>)
     /// This word and no other.
     case word(String)
     case flag
-    /// A number, or text that stands for one.
-    case number
+    /// A number within bounds, or text that stands for one.
+    case number(ClosedRange<Double>)
     case anything
     case object([Member], [Condition] = [])
     /// `alone` holds instead of `of` for the only element of a list of one.
     case list(ClosedRange<Int>, of: MessageRule, alone: MessageRule? = nil, [ListCondition] = [])
-    /// The word in the member `by`, in lower case, chooses the rule; another word passes.
-    case chosen(by: String, [String: MessageRule])
+    /// The word in the member `by`, in lower case, chooses the rule; another word passes, unless these are all there are.
+    case chosen(by: String, [String: MessageRule], areAll: Bool = false)
+    case all([MessageRule])
 
     static let someText = MessageRule.text(1...Int.max)
     static let anyText = MessageRule.text(0...Int.max)
@@ -58,17 +61,32 @@ extension MessageRule {
         switch self {
         case .anything: return
         case .text(let length): try Self.checkText(value, length)
+        case .plainText(let length):
+            try Self.checkText(value, length)
+            if value.string?.unicodeScalars.contains(where: \.properties.isEmojiPresentation) == true {
+                throw MessageFault("", "must not hold emoji")
+            }
         case .word(let word): if value.string != word { throw MessageFault("", "must be \(word)") }
         case .flag: if value.bool == nil { throw MessageFault("", "must be true or false") }
-        case .number:
-            let text = value.string.map { Double($0) != nil }
-            guard value.kind == .number || text == true else { throw MessageFault("", "must be a number") }
+        case .number(let range):
+            let text = value.kind == .number ? String(decoding: value.bytes, as: UTF8.self) : value.string
+            guard let number = text.flatMap({ Double($0) }) else {
+                throw MessageFault("", "must be a number")
+            }
+            guard range.contains(number) else {
+                throw MessageFault("", "must be from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
+            }
         case .object(let members, let conditions): try Self.checkObject(value, members, conditions)
         case .list(let count, let element, let alone, let conditions):
             try Self.checkList(value, count, element, alone, conditions)
-        case .chosen(let member, let rules):
+        case .chosen(let member, let rules, let areAll):
             try MessageRule.object([.required(member, .someText)]).check(value)
-            if let rule = rules[value[member]?.string?.lowercased() ?? ""] { try rule.check(value) }
+            if let rule = rules[value[member]?.string?.lowercased() ?? ""] {
+                try rule.check(value)
+            } else if areAll {
+                throw MessageFault(member, "must be one of \(rules.keys.sorted().joined(separator: ", "))")
+            }
+        case .all(let rules): for rule in rules { try rule.check(value) }
         }
     }
 

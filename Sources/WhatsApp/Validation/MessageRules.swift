@@ -1,5 +1,6 @@
 /// The platform's rules for messages, type by type: what is required, and how long or many it may be (Meta's pages on
-/// each message type; buttons, lists and templates above all). Unknown types pass.
+/// each message type; buttons, lists and templates above all). Unknown types of messages pass, unknown interactive ones do
+/// not: of those the list is known.
 ///
 /// Sizes and formats of media are not here: a command names media, it does not carry them.
 enum MessageRules {
@@ -22,7 +23,7 @@ enum MessageRules {
         "audio": media([.optional("voice", .flag)], [.without("caption")]),
         "document": media(),
         "sticker": media(),
-        "location": .object([.required("latitude", .number), .required("longitude", .number)]),
+        "location": .object([.required("latitude", .number(-90...90)), .required("longitude", .number(-180...180))]),
         "contacts": .list(
             1...Int.max,
             of: .object([
@@ -34,14 +35,16 @@ enum MessageRules {
             ])),
         // An empty emoji takes the reaction back.
         "reaction": .object([.required("message_id", .someText), .required("emoji", .anyText)]),
-        "interactive": .chosen(by: "type", interactive),
+        "interactive": .all([.chosen(by: "type", interactive, areAll: true), .object([footer])]),
         "template": template(.cloud),
     ]
 
     private static func media(
         _ members: [MessageRule.Member] = [], _ conditions: [MessageRule.Condition] = []
     ) -> MessageRule {
-        .object(members, [.atLeastOne(of: ["id", "link"])] + conditions)
+        .object(
+            members + [.optional("id", .someText), .optional("link", .someText)],
+            [.atLeastOne(of: ["id", "link"])] + conditions)
     }
 }
 
@@ -50,7 +53,7 @@ enum MessageRules {
 extension MessageRules {
     private static let interactive: [String: MessageRule] = [
         "button": .object([
-            .optional("header", anyHeader), .required("body", .object([.required("text", .text(1...1_024))])), footer,
+            .optional("header", anyHeader), .required("body", .object([.required("text", .text(1...1_024))])),
             .required(
                 "action",
                 .object([
@@ -60,7 +63,7 @@ extension MessageRules {
                 ])),
         ]),
         "list": .object([
-            .optional("header", textHeader), .required("body", .object([.required("text", .text(1...4_096))])), footer,
+            .optional("header", textHeader), .required("body", .object([.required("text", .text(1...4_096))])),
             .required(
                 "action",
                 .object([
@@ -70,9 +73,14 @@ extension MessageRules {
                         .list(1...10, of: section, [.requiredAmongSeveral("title"), .total("rows", 1...10)])),
                 ])),
         ]),
-        "cta_url": action(parameters: [.required("display_text", .text(1...20)), .required("url", .someText)]),
-        "flow": action(parameters: [.required("flow_cta", .text(1...20))]),
+        "cta_url": .all([
+            .object([.optional("header", anyHeader)]),
+            action(parameters: [.required("display_text", .text(1...20)), .required("url", .someText)]),
+        ]),
+        "flow": .all([.object([.optional("header", anyHeader)]), action(parameters: [.required("flow_cta", .plainText(1...20))])]),
         "product": .object([], [.without("header")]),
+        "location_request_message": anyObject, "request_contact_info": anyObject, "call_permission_request": anyObject,
+        "catalog_message": anyObject, "address_message": anyObject,
         "product_list": .object([
             .required("header", textHeader),
             .required(
@@ -80,6 +88,8 @@ extension MessageRules {
                 .object([.required("sections", .list(1...10, of: .anything, [.total("product_items", 1...30)]))])),
         ]),
     ]
+
+    private static let anyObject = MessageRule.object([])
 
     private static let button = MessageRule.object([
         .required("reply", .object([.required("id", .text(1...256)), .required("title", .text(1...20))]))
@@ -99,7 +109,7 @@ extension MessageRules {
 
     private static let footer = MessageRule.Member.optional("footer", .object([.required("text", .text(1...60))]))
 
-    private static let anyHeader = MessageRule.chosen(by: "type", headers)
+    private static let anyHeader = MessageRule.chosen(by: "type", headers, areAll: true)
     private static let headers: [String: MessageRule] = [
         "text": .object([.required("text", .text(1...60))]),
         "image": .object([.required("image", media())]),

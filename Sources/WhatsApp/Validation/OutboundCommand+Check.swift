@@ -40,7 +40,7 @@ extension OutboundCommand {
     }
 
     private static func checkMark(_ mark: JSON, _ hosting: Hosting) throws(MessageFault) {
-        let typing = MessageRule.object([.required("type", .someText)])
+        let typing = MessageRule.object([.required("type", .word("text"))])
         let conditions: [MessageRule.Condition] = hosting == .onPremise ? [.without("typing_indicator")] : []
         try MessageRule.object(
             [.required("message_id", .someText), .optional("typing_indicator", typing)], conditions

@@ -23,6 +23,7 @@ enum Fairness {
         await scene.close()
         row("replies alone", alone, seconds, nil)
         row("replies beside a campaign of 100,000", beside, seconds, report.limitErrors)
+        goals.atMost("sender_fairness_limit_errors", Double(report.limitErrors), 0)
         goals.atMost("sender_fairness_unanswered", Double(beside.count { $0 == nil }), 0)
         let worst = percentile(beside, 0.99), usual = percentile(alone, 0.99)
         say("replies: p99 \(usual.map(milliseconds) ?? "–") ms alone, \(worst.map(milliseconds) ?? "–") ms beside the campaign")

@@ -23,7 +23,7 @@ enum SlowNumbers {
         let results = try await scene.results()
         await scene.close()
         for (number, rate) in rates.enumerated() {
-            let held = results.filter { $0.channel.phoneNumberID == Scene.number(number) }
+            let held = results.filter { $0.channel?.phoneNumberID == Scene.number(number) }
                 .accepted(from: start + .seconds(warmUp), for: seconds)
             SenderRow(load: "\(Int(rate))/s on one of three", accepted: held, perSecond: Double(held) / Double(seconds)).print()
             goals.atMost(
