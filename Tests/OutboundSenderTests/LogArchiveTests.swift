@@ -14,7 +14,10 @@ import WhatsApp
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("archive-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let log = try await SQLiteLog.open(path: folder + "/events.db")
+        var configuration = SQLiteLogConfiguration()
+        // Retention would take records of then.
+        configuration.now = { Sample.now }
+        let log = try await SQLiteLog.open(path: folder + "/events.db", configuration: configuration)
         try await log.admin.createTopics(Topics(partitions: 4).specs(groups: []))
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(log)) } catch { outcome = .failure(error) }

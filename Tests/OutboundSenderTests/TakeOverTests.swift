@@ -48,7 +48,6 @@ private struct SenderWorld: Sendable {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var configuration = SQLiteLogConfiguration()
-        configuration.lease = .seconds(1)
         configuration.now = { Sample.now }
         let log = try await SQLiteLog.open(path: folder + "/events.db", configuration: configuration)
         try await log.admin.createTopics(topics.specs(groups: ["millrace.outbound-sender"]))
