@@ -187,7 +187,7 @@ let package = Package(
                 "KafkaLog", "Spill", logging, lifecycle,
             ]),
         tests("SimulatorTests", ["Simulator", "D360", "EventLog", "WhatsApp", hummingbird, logging, lifecycle]),
-        tests("MillraceTests", ["millrace", "Service", "Processing", "SQLiteLog", "EventLogTesting", "WhatsApp", "EventLog", logging]),
+        tests("MillraceTests", ["millrace", "Service", "Processing", "SendLimits", "SQLiteLog", "EventLogTesting", "WhatsApp", "EventLog", logging]),
         tests(
             "EndToEnd",
             [

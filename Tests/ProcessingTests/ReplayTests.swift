@@ -58,6 +58,21 @@ import Testing
         }
     }
 
+    @Test func itsLogLinesDoNotCarryTheLiveGroupsName() async throws {
+        try await World.with { world in
+            func group(_ mode: ProcessorRuntimeConfiguration.Mode) -> String? {
+                var configuration = ProcessorRuntimeConfiguration(stateDirectory: world.folder)
+                configuration.mode = mode
+                let runtime = ProcessorRuntime(
+                    processor: processor(Journal()), log: world.log, configuration: configuration, clock: ContinuousClock(),
+                    wallTime: { World.start }, logger: Logger(label: "test"))
+                return runtime.context.logger[metadataKey: LogKey.group].map { "\($0)" }
+            }
+            #expect(group(.live) == World.group)
+            #expect(group(.replay(effects: false)) == "replay of \(World.group)")
+        }
+    }
+
     @Test func theLiveGroupGoesOnMeanwhile() async throws {
         try await World.with { world in
             try await world.write((0..<50).map { ("k", "\($0)") })
