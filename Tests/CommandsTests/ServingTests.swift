@@ -112,8 +112,8 @@ import WhatsApp
         try await Bench.run { bench in
             try await Endpoint.run(bench) { endpoint in
                 let client = try await RawClient.connect(endpoint.port)
-                try await client.send(
-                    "POST /v1/commands HTTP/1.1\r\nHost: x\r\n\(authorization)\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n")
+                try await client.send("POST /v1/commands HTTP/1.1\r\nHost: x\r\n\(authorization)\r\n")
+                try await client.send("Content-Length: \(length)\r\nExpect: 100-continue\r\n\r\n")
                 let whole = "HTTP/1.1 \(answer)\r\n"
                 let begun = await Self.text(from: client, of: whole.utf8.count)
                 #expect(begun.lowercased().hasPrefix(whole.lowercased()), "\(begun)")

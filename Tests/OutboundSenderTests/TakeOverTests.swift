@@ -206,7 +206,8 @@ private struct SenderWorld: Sendable {
         let receipt = try Sample.receipt()
         try await SenderWorld.with({ _ in .accepted(receipt) }) { world in
             func say(_ isPaused: Bool) async throws {
-                _ = try await world.log.produce([BulkPause(isPaused: isPaused, at: world.now).record(topic: SenderWorld.topics.sendLimits)])
+                let pause = BulkPause(isPaused: isPaused, at: world.now)
+                _ = try await world.log.produce([pause.record(topic: SenderWorld.topics.sendLimits)])
             }
             try await say(true)
             var instance = world.start()

@@ -45,8 +45,13 @@ import WhatsApp
     }
 
     /// A number that was silent has tokens for a moment; they must not come on top of a full second.
-    @Test(arguments: [20.0, 80, 1_000], [1.0, 0.25]) func noSecondAfterAnIdleTimeHoldsMoreThanTheRate(rate: Double, share: Double) {
-        var stand = Stand(SendLimitsConfiguration(maxWaiting: 100_000, maxWaitingPerNumber: 100_000, maxInFlight: 100_000, maxInFlightPerNumber: 100_000), share: share)
+    @Test(arguments: [20.0, 80, 1_000], [1.0, 0.25])
+    func noSecondAfterAnIdleTimeHoldsMoreThanTheRate(rate: Double, share: Double) {
+        let many = 100_000
+        var stand = Stand(
+            SendLimitsConfiguration(
+                maxWaiting: many, maxWaitingPerNumber: many, maxInFlight: many, maxInFlightPerNumber: many),
+            share: share)
         stand.note(stand.state.setNumbers([SendingNumber(id: "1", rate: rate)], at: stand.now))
         stand.expectSend()
         for idle in [0.05, 0.2, 1, 10, 3_600] {
