@@ -41,6 +41,7 @@ public final class CommandsServer: Service {
         self.configuration = configuration
         self.logger = logger
         self.listening = listening
+        if tls?.isOfUse == false { logger.warning("The TLS certificate has expired, or is not valid yet") }
     }
 
     /// Whether a command would be taken now, as far as the endpoint itself knows.

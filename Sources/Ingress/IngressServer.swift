@@ -52,6 +52,7 @@ public final class IngressServer: Service {
         } catch {
             throw IngressConfigurationError(error.description)
         }
+        if tls?.isOfUse == false { logger.warning("The TLS certificate has expired, or is not valid yet") }
         core = IngressCore(
             configuration, producer: producer, topics: topics, logger: logger, metrics: metrics, now: now,
             clock: clock)

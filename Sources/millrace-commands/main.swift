@@ -42,7 +42,7 @@ await MillraceService.main(named: "millrace-commands") { host in
         principals.reloading("principals", logger: host.logger) { register.replace($0) },
     ]
     if let certificate {
-        services.append(certificate.reloading("tls", logger: host.logger) { try server.reloadTLS() })
+        services.append(certificate.reloadingTLS(logger: host.logger) { try server.reloadTLS() })
     }
     if host.settings.admin != nil { services.insert(host.logProbe(), at: 0) }
     return services

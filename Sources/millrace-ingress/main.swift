@@ -46,7 +46,7 @@ await MillraceService.main(named: "millrace-ingress") { host in
             try server.replaceChannels(changed)
         })
     if let certificate {
-        services.append(certificate.reloading("tls", logger: host.logger) { try server.reloadTLS() })
+        services.append(certificate.reloadingTLS(logger: host.logger) { try server.reloadTLS() })
     }
     return services
 }

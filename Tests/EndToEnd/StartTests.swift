@@ -36,6 +36,10 @@ import WhatsApp
         (["MILLRACE_LOG": "kafka://:9092,,"], "MILLRACE_LOG", 78),
         (["MILLRACE_TOPICS_PREFIX": "what's app"], "MILLRACE_TOPICS_PREFIX", 78),
         (["MILLRACE_CHANNELS": "/nowhere.yaml"], "MILLRACE_CHANNELS", 78),
+        (
+            ["MILLRACE_INGRESS_TLS_CERTIFICATE": "/nowhere", "MILLRACE_INGRESS_TLS_KEY": "/nowhere"],
+            "MILLRACE_INGRESS_TLS_CERTIFICATE", 78
+        ),
     ])
     func theSettingThatCannotBeUsedIsNamed(_ settings: [String: String], _ name: String, _ code: Int32) async throws {
         try await withPlace { place in

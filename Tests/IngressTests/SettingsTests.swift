@@ -1,4 +1,6 @@
 import Configuration
+import Foundation
+import HTTPTesting
 import Service
 import Testing
 
@@ -14,10 +16,13 @@ import Testing
         return try IngressConfiguration(settings.reader, IngressChannels(channels, settings.reader))
     }
 
-    @Test func everySettingHasItsPlace() async throws {
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: Certificates.openssl), "needs the openssl tool"))
+    func everySettingHasItsPlace() async throws {
+        let pairs = try Certificates()
+        defer { pairs.remove() }
         let found = try await configuration([
             "MILLRACE_INGRESS_HOST": "127.0.0.1", "MILLRACE_INGRESS_PORT": "8443",
-            "MILLRACE_INGRESS_TLS_CERTIFICATE": "/a.crt", "MILLRACE_INGRESS_TLS_KEY": "/a.key",
+            "MILLRACE_INGRESS_TLS_CERTIFICATE": pairs.first.certificate, "MILLRACE_INGRESS_TLS_KEY": pairs.first.key,
             "MILLRACE_INGRESS_RAW": "true", "MILLRACE_INGRESS_CONTINUE_TRACES": "false",
             "MILLRACE_INGRESS_DEADLINE_MS": "1000", "MILLRACE_INGRESS_MAX_BODY_BYTES": "2048",
             "MILLRACE_INGRESS_MAX_HEADER_BYTES": "4096", "MILLRACE_INGRESS_MAX_NESTING": "20",
@@ -27,8 +32,8 @@ import Testing
         ])
         #expect(found.host == "127.0.0.1")
         #expect(found.port == 8443)
-        #expect(found.tls?.certificatePath == "/a.crt")
-        #expect(found.tls?.keyPath == "/a.key")
+        #expect(found.tls?.certificatePath == pairs.first.certificate)
+        #expect(found.tls?.keyPath == pairs.first.key)
         #expect(found.channels.named.map(\.keepsRaw) == [true])
         #expect(!found.continuesTraces)
         #expect(found.ackDeadline == .seconds(1))
@@ -78,6 +83,25 @@ import Testing
                 try await configuration(["MILLRACE_INGRESS_TLS_\(given)": "/a"])
             }
             #expect(error?.setting == "MILLRACE_INGRESS_TLS_\(missing)")
+        }
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: Certificates.openssl), "needs the openssl tool"))
+    func filesThatMakeNoTLSServerAreNamedByTheirSetting() async throws {
+        let pairs = try Certificates()
+        defer { pairs.remove() }
+        let (certificate, key) = ("MILLRACE_INGRESS_TLS_CERTIFICATE", "MILLRACE_INGRESS_TLS_KEY")
+        let wrong = [
+            ("/nowhere", pairs.first.key, certificate), (pairs.first.key, pairs.first.key, certificate),
+            (pairs.first.certificate, "/nowhere", key), (pairs.first.certificate, "/dev/null", key),
+            ("/dev/null", pairs.first.key, certificate),
+            (pairs.first.certificate, pairs.second.key, "\(certificate), \(key)"),
+        ]
+        for (certificatePath, keyPath, setting) in wrong {
+            let error = await #expect(throws: SettingError.self) {
+                try await configuration([certificate: certificatePath, key: keyPath])
+            }
+            #expect(error?.setting == setting)
         }
     }
 }

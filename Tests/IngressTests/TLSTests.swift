@@ -2,6 +2,7 @@ import Foundation
 import HTTPTesting
 import NIOSSL
 import ServerTLS
+import Synchronization
 import Testing
 
 @testable import Ingress
@@ -89,6 +90,8 @@ struct TLSTests {
                 { try certificates.installCertificate(certificates.second) },
                 { try certificates.write("no certificate", to: certificates.certificatePath) },
                 { try certificates.write("no key", to: certificates.keyPath) },
+                { try certificates.write("", to: certificates.certificatePath) },
+                { try certificates.write("", to: certificates.keyPath) },
                 { try certificates.delete(certificates.keyPath) },
             ]
             for breakage in breakages {
@@ -101,6 +104,28 @@ struct TLSTests {
                 #expect(try await client.response().status == 200)
             }
         }
+    }
+
+    @Test func aCertificateOutOfItsTimeDoesNotReplaceOneInUse() throws {
+        let certificates = try Certificates()
+        defer { certificates.remove() }
+        try certificates.install(certificates.first)
+        // They are good for two days from now on.
+        let clock = Mutex(Int(Date.now.timeIntervalSince1970))
+        let contexts = try TLSContexts(certificates.files) { clock.withLock { $0 } }
+        #expect(contexts.isOfUse)
+        try certificates.install(certificates.second)
+        try contexts.reload()
+        clock.withLock { $0 += 3 * 86_400 }
+        #expect(!contexts.isOfUse)
+        let expired = #expect(throws: TLSFilesError.self) { try contexts.reload() }
+        #expect(expired?.description == "the TLS certificate has expired")
+        #expect(expired?.isPassing == false)
+        clock.withLock { $0 -= 6 * 86_400 }
+        let early = #expect(throws: TLSFilesError.self) { try contexts.reload() }
+        #expect(early?.isPassing == true)
+        // A server that does not start serves nobody.
+        #expect(try !TLSContexts(certificates.files) { clock.withLock { $0 } }.isOfUse)
     }
 
     @Test func aBadPairAtStartIsAnError() throws {
