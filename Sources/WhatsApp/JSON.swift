@@ -22,13 +22,17 @@ final class JSONText: Sendable {
     }
 
     /// The text that a string's inside (without quotes) stands for. Half surrogates become U+FFFD.
-    static func unescape(_ inside: some Sequence<UInt8>) -> [UInt8] {
+    static func unescape(_ inside: some Sequence<UInt8>, keepingHalves: Bool = false) -> [UInt8] {
         var text: [UInt8] = []
         var units: [UInt16] = []
         var rest = inside.makeIterator()
         func flush() {
             if units.isEmpty { return }
-            text.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
+            if keepingHalves {
+                text.append(contentsOf: wtf8(units))
+            } else {
+                text.append(contentsOf: String(decoding: units, as: UTF16.self).utf8)
+            }
             units.removeAll(keepingCapacity: true)
         }
         while let byte = rest.next() {
@@ -48,6 +52,25 @@ final class JSONText: Sendable {
             }
         }
         flush()
+        return text
+    }
+
+    /// UTF-8, in which half surrogates are written as if they were characters (WTF-8): no two texts are alike.
+    private static func wtf8(_ units: [UInt16]) -> [UInt8] {
+        var text: [UInt8] = []
+        var at = 0
+        while at < units.count {
+            let isPair = UTF16.isLeadSurrogate(units[at]) && at + 1 < units.count && UTF16.isTrailSurrogate(units[at + 1])
+            if isPair || !(0xD800...0xDFFF).contains(units[at]) {
+                let end = at + (isPair ? 2 : 1)
+                text.append(contentsOf: String(decoding: units[at..<end], as: UTF16.self).utf8)
+                at = end
+            } else {
+                let half = units[at]
+                text += [0xE0 | UInt8(half >> 12), 0x80 | UInt8(half >> 6 & 0x3F), 0x80 | UInt8(half & 0x3F)]
+                at += 1
+            }
+        }
         return text
     }
 

@@ -12,6 +12,7 @@ struct WebhookParty {
     private(set) var group: BorrowedBytes?
     /// Of a group's status: whom it concerns.
     private(set) var participant: BorrowedBytes?
+    private(set) var participantMember: Int?
 
     init(_ text: WebhookText, message: Int) {
         var from: Int?
@@ -58,11 +59,15 @@ struct WebhookParty {
         }
         userID = text.idText(recipient.userID, maxBytes: limit)
         parentUserID = text.idText(recipient.parentUserID, maxBytes: limit)
-        participant =
-            text.idText(recipient.participant, maxBytes: limit)
-            ?? text.idText(recipient.participantOtherwise, maxBytes: limit)
-            ?? text.idText(recipient.participantUserID, maxBytes: limit)
-            ?? text.idText(recipient.participantParentUserID, maxBytes: limit)
+        _ = takeParticipant(recipient.participant, text, limit) || takeParticipant(recipient.participantOtherwise, text, limit)
+            || takeParticipant(recipient.participantUserID, text, limit)
+            || takeParticipant(recipient.participantParentUserID, text, limit)
+    }
+
+    private mutating func takeParticipant(_ member: Int?, _ text: WebhookText, _ limit: Int) -> Bool {
+        guard let member, let id = text.idText(member, maxBytes: limit) else { return false }
+        (participant, participantMember) = (id, member)
+        return true
     }
 
     /// The many spellings of a status's recipient.

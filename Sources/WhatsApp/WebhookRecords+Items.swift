@@ -7,22 +7,23 @@ extension WebhookRecords {
             return unreadable(item, field: field, reason: .messageUnreadable, origin)
         }
         let contact = contact(of: party, isStatus: false)
+        let eventID = messageID(id, party)
         append(
-            setup.types.message, setup.topics.messages, id: id, subject: id,
-            time: time(party.timestamp), key: key, correlationID: id,
+            setup.types.message, setup.topics.messages, id: eventID, subject: id,
+            time: time(party.timestamp), key: key, correlationID: eventID,
             value: value(#","message":"#, item, contact: contact, origin), origin)
     }
 
     mutating func status(_ item: Int, _ field: Int?, _ origin: WebhookOrigin) {
         let party = WebhookParty(text, status: item)
-        guard text.isObject(item), let id = itemID(party.id), let status = text.text(party.status) else {
+        guard text.isObject(item), let id = itemID(party.id), let word = text.identity(party.status) else {
             return unreadable(item, field: field, reason: .statusUnreadable, origin)
         }
         let tag = tag(party, origin)
         let contact = contact(of: party, isStatus: true)
         append(
-            setup.types.status, setup.topics.statuses, id: statusID(id, status, party, item), subject: id,
-            time: time(party.timestamp),
+            setup.types.status, setup.topics.statuses, id: statusID(text.identity(party.id) ?? id, word, party, item),
+            subject: id, time: time(party.timestamp),
             key: tag.map { Array($0.conversationKey.utf8) } ?? key(party, origin)
                 ?? ConversationKey.make(origin.business, id),
             causationID: tag.map { text.arena.keep($0.commandID) },
@@ -53,6 +54,14 @@ extension WebhookRecords {
         return isKey(of: origin.business) || isKey(of: setup.name) ? tag : nil
     }
 
+    /// The message's own, which a header can hold as long as it is text.
+    private func messageID(_ id: BorrowedBytes, _ party: WebhookParty) -> BorrowedBytes {
+        guard let identity = text.identity(party.id), identity != id else { return id }
+        var hash = IdentityHash("message")
+        hash.add(identity)
+        return hash.hex(in: text.arena)
+    }
+
     /// The recipient is no part of it: it may appear and vanish as users take usernames. A group's statuses repeat id,
     /// word and time for each participant; where none is named, the whole item tells them apart.
     private func statusID(
@@ -61,9 +70,13 @@ extension WebhookRecords {
         var hash = IdentityHash("status")
         hash.add(id)
         hash.add(status)
-        if let time = text.scalarText(party.timestamp) { hash.add(time) } else { hash.addAbsent() }
+        if let time = text.identity(party.timestamp) ?? text.scalarText(party.timestamp) {
+            hash.add(time)
+        } else {
+            hash.addAbsent()
+        }
         if let participant = party.participant {
-            hash.add(participant)
+            hash.add(text.identity(party.participantMember) ?? participant)
         } else if party.group != nil {
             hash.add(text.slice(item))
         } else {

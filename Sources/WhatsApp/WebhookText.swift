@@ -95,6 +95,12 @@ struct WebhookText {
         return token.hasEscapes ? arena.keep(JSONText.unescape(inside(token).raw)) : inside(token)
     }
 
+    /// What tells a string from every other: its text, but for half surrogates, which all read alike there.
+    func identity(_ index: Int?) -> BorrowedBytes? {
+        guard let index, tokens[index].kind == .string, tokens[index].hasEscapes else { return text(index) }
+        return arena.keep(JSONText.unescape(inside(tokens[index]).raw, keepingHalves: true))
+    }
+
     /// Text of a string or, as some send ids as numbers, the digits of an unsigned whole number. Nil when blank or
     /// longer than `maxBytes`.
     func idText(_ index: Int?, maxBytes: Int) -> BorrowedBytes? {

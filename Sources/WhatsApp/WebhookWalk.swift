@@ -42,7 +42,9 @@ struct WebhookWalk {
         } else if envelope.object == nil, envelope.hasItems {
             items(WebhookLists(text, 0), of: 0, field: nil, origin(.onPremise))
         } else if envelope.object == nil, text.text(envelope.event)?.isEmpty == false {
-            records.other(0, field: envelope.event, id: text.text(envelope.id), reason: nil, channelOrigin)
+            // One that is no text is none: then the body tells.
+            let id = text.text(envelope.id)
+            records.other(0, field: envelope.event, id: text.identity(envelope.id) == id ? id : nil, reason: nil, channelOrigin)
         } else {
             wholeBody(.unknownEnvelope)
         }

@@ -167,6 +167,30 @@ import Testing
         #expect(try Set(records.map { try Self.event($0).id }).count == statuses.count)
     }
 
+    /// Half surrogates are grammatical JSON and no text: whatever is made of them reads U+FFFD.
+    @Test func idsThatAreNoTextAreToldApart() throws {
+        func id(_ body: String) throws -> String { try Self.event(#require(Self.split(body).first)).id }
+        func messageID(_ id: String) -> String { Self.cloud(#""messages":[{"id":"\#(id)","from":"1555"}]"#) }
+        func statusID(_ id: String, _ word: String = "sent", _ member: String = "") -> String {
+            Self.cloud(#""statuses":[{"id":"\#(id)","status":"\#(word)","timestamp":"1","recipient_id":"1555"\#(member)}]"#)
+        }
+        func group(_ participant: String) -> String {
+            statusID("m", "sent", #","recipient_type":"group","recipient_participant_id":"\#(participant)""#)
+        }
+        func partner(_ id: String) -> String { #"{"event":"e","id":"\#(id)"}"# }
+        let halves = [#"m\ud800"#, #"m\ud801"#, #"m\udc00"#, #"m\ud800\ud800"#, #"m\ufffd"#, #"m\ud83d\ude00"#, #"m\\ud800"#]
+        for kind in [messageID, { statusID($0) }, { statusID("m", $0) }, group] {
+            #expect(try Set(halves.map { try id(kind($0)) }).count == halves.count)
+            #expect(try id(kind(#"m\ud800"#)) == id(kind(#"m\uD800"#)))
+        }
+        // These fall back to the whole body.
+        #expect(try Set(halves.map { try id(partner($0)) }).count == halves.count)
+        #expect(try id(partner(#"m\ud800"#)) == id(partner(#"m\ud800"#)))
+        // What is text stays what it was.
+        #expect(try id(messageID(#"m\ufffd"#)) == "m\u{FFFD}")
+        #expect(try id(messageID(#"m\ud83d\ude00"#)) == "m😀")
+    }
+
     @Test func theRecipientIsNoPartOfAStatusId() throws {
         let recipients = [#""recipient_id":"1555""#, #""recipient_user_id":"US.1""#, #""x":0"#]
         let ids = try recipients.map {
