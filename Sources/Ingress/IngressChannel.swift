@@ -48,8 +48,9 @@ public struct IngressChannels: Sendable {
         var names: Set<String> = []
         for channel in named {
             let name = channel.identity.name
-            guard !name.isEmpty, name.utf8.allSatisfy(Self.isUnreserved) else {
-                throw IngressConfigurationError("a channel's name may hold letters, digits, '-', '.', '_' and '~' only")
+            guard !name.isEmpty, name != ".", name != "..", name.utf8.allSatisfy(Self.isUnreserved) else {
+                throw IngressConfigurationError(
+                    "a channel's name may hold letters, digits, '-', '.', '_' and '~' only, and not be . or ..")
             }
             guard names.insert(name).inserted else {
                 throw IngressConfigurationError("the channel \(name) is configured twice")

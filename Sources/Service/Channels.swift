@@ -118,7 +118,7 @@ public struct Channels: Sendable {
             throw SettingError("MILLRACE_CHANNELS", "cannot be used together with MILLRACE_CHANNEL_… variables")
         }
         guard let data = files.read(path) else {
-            throw SettingError("MILLRACE_CHANNELS", "names a file that cannot be read")
+            throw SettingError("MILLRACE_CHANNELS", "names a file that \(files.fault(path))")
         }
         return try Channels(yaml: String(decoding: data, as: UTF8.self), environment: environment, files: &files)
     }

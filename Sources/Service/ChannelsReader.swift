@@ -36,6 +36,9 @@ struct ChannelsReader {
         guard !name.isEmpty, name.count <= 64, name.utf8.allSatisfy(\.isNameByte) else {
             throw entry.error("a channel's name is 1 to 64 letters, digits, '-' or '.'")
         }
+        // Clients and proxies take these two out of a path.
+        if name == "." || name == ".." { throw entry.error("such a name cannot stand in a path") }
+        if name == "account", !isAccount { throw entry.error("is the name of the account's own channel, see account:") }
         let members = try entry.members(
             known: [
                 "hosting", "phone_number_id", "waba_id", "display_phone_number", "bound", "raw", "webhook", "base_url",
@@ -121,12 +124,7 @@ struct ChannelsReader {
             proofs.append(.basic(user: user, password: try requiredSecret("password", of: basic, members)))
         }
         for header in try forms["header"]?.elements() ?? [] {
-            let members = try header.members(known: ["name"] + Self.names(ofSecret: "value"))
-            let name = try required("name", of: header, members)
-            guard name.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") }) else {
-                throw header.error("name", "is no name of a header")
-            }
-            proofs.append(.header(name: name, value: try requiredSecret("value", of: header, members)))
+            proofs.append(try headerProof(header, besideBasic: !proofs.isEmpty))
         }
         for signature in try forms["signature"]?.elements() ?? [] {
             let members = try signature.members(known: Self.names(ofSecret: "secret"))
@@ -141,6 +139,31 @@ struct ChannelsReader {
         // Nothing to show would let anybody in.
         if proofs.isEmpty { throw webhook.error("needs basic, header, signature or meta") }
         return (proofs, verifyTokens)
+    }
+
+    /// A header that could never be shown as it is demanded is a mistake, and would refuse everybody.
+    private mutating func headerProof(
+        _ header: SettingsTree, besideBasic hasBasic: Bool
+    ) throws(SettingError) -> Channel.WebhookProof {
+        let members = try header.members(known: ["name"] + Self.names(ofSecret: "value"))
+        let name = try required("name", of: header, members)
+        // RFC 9110, 5.6.2.
+        guard name.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !#"()<>@,;:\"/[]?={}"#.utf8.contains($0) }) else {
+            throw header.error("name", "is no name of a header")
+        }
+        if hasBasic, name.lowercased() == "authorization" {
+            throw header.error("name", "cannot be Authorization beside basic: both would be demanded of one header")
+        }
+        let value = try requiredSecret("value", of: header, members)
+        let bytes = Array(value.value.utf8)
+        let blanks = [UInt8(ascii: " "), UInt8(ascii: "\t")]
+        if blanks.contains(where: { $0 == bytes.first || $0 == bytes.last }) {
+            throw header.error("value", "must not begin or end with a blank: blanks there are no part of a header's value")
+        }
+        guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == UInt8(ascii: "\t") }) else {
+            throw header.error("value", "holds what no header can, e.g. a line end")
+        }
+        return .header(name: name, value: value)
     }
 
     private func required(

@@ -12,7 +12,8 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
 
     /// The content of a file, without the line end that editors leave there.
     static func read(file path: String, for setting: String) throws(SettingError) -> String {
-        try text(of: FileManager.default.contents(atPath: path), for: setting)
+        var files = FileContents()
+        return try text(of: files.read(path), for: setting)
     }
 
     static func text(of data: Data?, for setting: String) throws(SettingError) -> String {

@@ -142,6 +142,17 @@ import WhatsApp
         ),
         ("channels: { a: { webhook: { basic: { user: 'u:v', password: p } } } }", "channels.a.webhook.basic.user: must not contain a colon"),
         ("channels: { a: { webhook: { header: { name: 'X Secret', value: v } } } }", "channels.a.webhook.header.name: is no name"),
+        ("channels: { a: { webhook: { header: { name: 'X(Secret', value: v } } } }", "channels.a.webhook.header.name: is no name"),
+        ("channels: { a: { webhook: { header: { name: X, value: 's3cret ' } } } }", "channels.a.webhook.header.value: must not begin"),
+        ("channels: { a: { webhook: { header: { name: X, value: \"\\ts3cret\" } } } }", "channels.a.webhook.header.value: must not begin"),
+        ("channels: { a: { webhook: { header: { name: X, value: \"s3\\ncret\" } } } }", "channels.a.webhook.header.value: holds"),
+        (
+            "channels: { a: { webhook: { basic: { user: u, password: p }, header: { name: authorization, value: s3cret } } } }",
+            "channels.a.webhook.header.name: cannot be Authorization beside basic"
+        ),
+        ("channels: { account: { webhook: { signature: { secret: s } } } }", "channels.account: is the name of the account's own"),
+        ("channels: { .: { webhook: { signature: { secret: s } } } }", "channels..: such a name"),
+        ("channels: { ..: { webhook: { signature: { secret: s } } } }", "channels...: such a name"),
         ("channels: { a: { webhook: { meta: { verify_token: t } } } }", "channels.a.webhook.meta: needs app_secret"),
         ("channels: { a: { webhook: { signature: { secret: } } } }", "channels.a.webhook.signature.secret: must be text"),
         ("channels: { a: { bound: s3cret, phone_number_id: '1', webhook: { signature: { secret: s } } } }", "channels.a.bound: must be true or false"),
@@ -167,6 +178,25 @@ import WhatsApp
         let error = #expect(throws: SettingError.self) { try Channels(yaml: yaml) }
         #expect(error?.description.contains(place) == true, "\(error?.description ?? "")")
         #expect(error?.description.contains("s3cret") == false)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func whatIsTooLargeOrNoFileIsNotRead() throws {
+        let path = NSTemporaryDirectory() + "channels-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func load(_ path: String) throws { _ = try Channels.load(environment: ["MILLRACE_CHANNELS": path]) }
+        // With a hole in it, so that it costs no disk.
+        try Data(full.utf8).write(to: URL(filePath: path))
+        try FileHandle(forWritingTo: URL(filePath: path)).truncate(atOffset: 200 << 20)
+        let large = #expect(throws: SettingError.self) { try load(path) }
+        #expect(large?.description == "MILLRACE_CHANNELS: names a file that is larger than 4194304 bytes")
+        // Whoever opens a pipe waits for the other side.
+        try FileManager.default.removeItem(atPath: path)
+        #expect(mkfifo(path, 0o600) == 0)
+        for path in [path, "/dev/zero", NSTemporaryDirectory(), "/nowhere"] {
+            let error = #expect(throws: SettingError.self) { try load(path) }
+            #expect(error?.description == "MILLRACE_CHANNELS: names a file that cannot be read")
+        }
     }
 
     @Test func aSecretIsNeverPrinted() throws {
