@@ -116,6 +116,15 @@ public enum MillraceService {
         let environment: [String: String]
         let logger: Logger
         let health = Health()
+
+        /// A misspelt setting would otherwise be silently without effect. Names alone: a value may be a secret.
+        func tellStrangers(_ name: String) {
+            let strangers = KnownSettings.strangers(in: environment, of: name)
+            if strangers.isEmpty { return }
+            logger.warning(
+                "The environment has settings that no Millrace program knows; they have no effect",
+                metadata: ["settings.unknown": "\(strangers.prefix(20).joined(separator: ", "))"])
+        }
     }
 
     /// Settings, logging and the admin port before, one readable line and the exit code after.
@@ -126,6 +135,7 @@ public enum MillraceService {
             let settings = try await Settings.load(environment: environment)
             LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: settings.logLevel) }
             let program = Program(settings: settings, environment: environment, logger: Logger(label: name))
+            program.tellStrangers(name)
             let admin = try await openAdminPort(of: program)
             try await body(program)
             await admin?.stop()

@@ -27,7 +27,7 @@ public enum PrincipalsFile {
             throw SettingError(setting, "must name the file of those who may send commands")
         }
         guard let data = files.read(path) else {
-            throw SettingError(setting, "names a file that cannot be read")
+            throw SettingError(setting, "names a file that \(files.fault(path))")
         }
         return try parse(yaml: String(decoding: data, as: UTF8.self), environment: environment, files: &files)
     }
