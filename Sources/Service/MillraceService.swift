@@ -63,6 +63,10 @@ public enum MillraceService {
             wallTime: { .now }, observer: ProcessorMetrics(group: group, inputs: processor.subscription),
             logger: host.logger)
         if host.settings.admin == nil { return [ProcessorService(runtime)] }
+        if processor.state != .none {
+            let directory = host.settings.stateDirectory
+            host.health.add("state disk") { DiskRoom.readiness(at: directory) }
+        }
         let watch = ProcessorWatch(
             group: group, source: runtime, log: host.log,
             stateDirectory: processor.state == .none ? nil : host.settings.stateDirectory, clock: ContinuousClock(),
@@ -207,6 +211,7 @@ extension Host {
     public func logProbe() -> any Service {
         let probe = LogProbe(log, clock: ContinuousClock())
         health.add("log") { probe.readiness }
+        if case .sqlite(let path) = settings.log { health.add("log disk") { DiskRoom.readiness(at: path) } }
         return probe
     }
 

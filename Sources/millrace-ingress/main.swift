@@ -37,7 +37,8 @@ await MillraceService.main(named: "millrace-ingress") { host in
     var services: [any Service] = spill.map { [$0, listening] } ?? [listening]
     // Before the others: what they last ask a log that is gone is over when that is closed.
     if let topicWatch { services.append(topicWatch) }
-    // With a spill the ingress is ready while Kafka is away.
+    // With a spill the ingress is ready while Kafka is away, as long as the spill has room.
+    if let spill { host.health.add("spill") { spill.canAccept ? .ready : .notReady("full") } }
     if spill == nil, host.settings.admin != nil { services.append(host.logProbe()) }
     services.append(
         channels.reloading("channels", logger: host.logger) {

@@ -50,6 +50,44 @@ import WhatsApp
         }
     }
 
+    @Test func aMisspeltSettingIsToldWithoutItsValue() async throws {
+        try await withPlace { place in
+            let end = try await place.start("millrace-ingress", ["MILLRACE_INGRESS_PROT": "s3cret"])
+            #expect(end.output.contains("\"settings.unknown\":\"MILLRACE_INGRESS_PROT\""), "\(end.output)")
+            #expect(!end.output.contains("s3cret"))
+        }
+    }
+
+    /// With the log gone and the spill full nothing would become durable.
+    @Test func aFullSpillIsNotReady() async throws {
+        let cluster = try MockKafka(brokers: 1)
+        for topic in Topics().inbound { try cluster.createTopic(topic, partitions: 12) }
+        try await withPlace { place in
+            let settings = [
+                "MILLRACE_LOG": "kafka://\(cluster.bootstrap)", "MILLRACE_ADMIN_PORT": "\(place.ports.simulator)",
+                "MILLRACE_SPILL": "\(place.directory)/spill", "MILLRACE_SPILL_MAX_BYTES": "1048576",
+            ]
+            let program = Task { try await place.start("millrace-ingress", settings, killedAfter: .seconds(300)) }
+            try await eventually("it is ready") {
+                try await place.readiness()?.contains(#""spill":"ready""#) == true
+            }
+            try cluster.setDown(1)
+            let text = String(repeating: "x", count: 60_000)
+            let body = #"{"messages":[{"id":"m","from":"1555","type":"text","text":{"body":"\#(text)"}}]}"#
+            let transport = HTTPTransport()
+            try await eventually("it is full, and says so") {
+                let request = HTTPRequest(
+                    url: "http://127.0.0.1:\(place.ports.ingress)/webhooks/demo",
+                    headers: [HTTPField("Authorization", "Basic ZGVtbzpzZWNyZXQ=")], body: Array(body.utf8), timeout: .seconds(10))
+                _ = try? await transport.perform(request)
+                return try await place.readiness()?.contains(#""spill":"full""#) == true
+            }
+            await transport.shutdown()
+            program.cancel()
+            _ = try await program.value
+        }
+    }
+
     @Test func aProcessorNamesTheStateFolderThatItCannotUse() async throws {
         try await withPlace { place in
             let end = try await place.start("status-tracker", ["MILLRACE_STATE": "/proc/nothing/state"])
