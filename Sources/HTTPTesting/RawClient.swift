@@ -71,6 +71,7 @@ public final class RawClient: Sendable {
     public func closeOutput() async throws { try await channel.close(mode: .output) }
     /// Stops reading, so that the peer's answers pile up.
     public func stopReading() async throws { try await channel.setOption(.autoRead, value: false).get() }
+    public func startReading() async throws { try await channel.setOption(.autoRead, value: true).get() }
     public func close() async throws { try await channel.close() }
 
     public var wasReset: Bool { inbox.state.withLock { $0.wasReset } }

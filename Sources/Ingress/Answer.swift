@@ -1,5 +1,3 @@
-import NIOCore
-
 /// Every answer the ingress can give. The set is closed, so all of them are written as bytes once, at start.
 ///
 /// An error's body is `{"error":{"code":"…","message":"…"}}` with fixed text: nothing of a request ever comes back.
@@ -97,25 +95,35 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     /// Whether the connection is of no more use, whatever the request said.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .requestTimeout, .uriTooLong, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections: true
+        case .malformedRequest, .requestTimeout, .uriTooLong, .headersTooLarge, .unsupportedTransferCoding, .tooManyConnections:
+            true
         default: false
         }
     }
 
     /// The whole answer on the wire. To HEAD it goes without its body (`withBody: false`).
-    func bytes(_ persistence: Persistence, withBody: Bool) -> ByteBuffer {
+    func bytes(_ persistence: Persistence, withBody: Bool) -> UnsafeRawBufferPointer {
         Self.table[(rawValue * Persistence.allCases.count + persistence.rawValue) * 2 + (withBody ? 1 : 0)]
     }
 
-    static let continueResponse = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
+    // Likewise.
+    nonisolated(unsafe) static let continueResponse = keep("HTTP/1.1 100 Continue\r\n\r\n")
 
-    private static let table = allCases.flatMap { answer in
+    // Never changed once made, so any thread may read it.
+    nonisolated(unsafe) private static let table = allCases.flatMap { answer in
         Persistence.allCases.flatMap { persistence in
-            [answer.written(persistence, withBody: false), answer.written(persistence, withBody: true)]
+            [keep(answer.written(persistence, withBody: false)), keep(answer.written(persistence, withBody: true))]
         }
     }
 
-    private func written(_ persistence: Persistence, withBody: Bool) -> ByteBuffer {
+    /// For as long as the process lives: nobody counts references to it.
+    private static func keep(_ text: String) -> UnsafeRawBufferPointer {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+        bytes.copyBytes(from: text.utf8)
+        return UnsafeRawBufferPointer(bytes)
+    }
+
+    private func written(_ persistence: Persistence, withBody: Bool) -> String {
         let body = self == .stored ? "" : #"{"error":{"code":"\#(code)","message":"\#(message)"}}"#
         var head = "HTTP/1.1 \(status)\r\n\(extraHeaders)"
         if !body.isEmpty { head += "Content-Type: application/json\r\n" }
@@ -123,14 +131,14 @@ enum Answer: Int, CaseIterable, Error, Sendable {
     }
 
     /// The one answer with text from outside: a handshake's challenge, sent back to who knows the channel's token.
-    static func challenge(_ text: String, _ persistence: Persistence) -> ByteBuffer {
+    static func challenge(_ text: String, _ persistence: Persistence) -> String {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n"
         return written(head, text, persistence, withBody: true)
     }
 
     private static func written(
         _ start: String, _ body: String, _ persistence: Persistence, withBody: Bool
-    ) -> ByteBuffer {
+    ) -> String {
         var head = start
         head += "Content-Length: \(body.utf8.count)\r\n"
         switch persistence {
@@ -138,6 +146,6 @@ enum Answer: Int, CaseIterable, Error, Sendable {
         case .keepAlive: head += "Connection: keep-alive\r\n"
         case .close: head += "Connection: close\r\n"
         }
-        return ByteBuffer(string: head + "\r\n" + (withBody ? body : ""))
+        return head + "\r\n" + (withBody ? body : "")
     }
 }

@@ -91,9 +91,11 @@ final class AcknowledgementQueue: Sendable {
     private let state = Mutex(State())
     private let loop: any EventLoop
     private let connections: NIOLoopBound<Connections>
+    let core: IngressCore
 
     /// On the loop of `connections`.
-    init(_ connections: Connections, on loop: any EventLoop) {
+    init(_ connections: Connections, of core: IngressCore, on loop: any EventLoop) {
+        self.core = core
         self.loop = loop
         self.connections = NIOLoopBound(connections, eventLoop: loop)
     }

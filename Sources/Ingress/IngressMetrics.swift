@@ -26,6 +26,9 @@ public final class IngressMetrics: Sendable {
     private let agesByKind: [Timer?]
     private let answersByCode: [Total]
     private let durationsByCode: [Timer]
+    // Of nearly every answer; to take them out of the arrays would count references.
+    private let storedTotal: Total
+    private let storedDuration: Timer
     private let produceDuration: Timer
     /// By error code, which come from a closed set; made when they are met.
     private let failureDurations = Mutex<[String: Timer]>([:])
@@ -48,6 +51,8 @@ public final class IngressMetrics: Sendable {
         durationsByCode = Answer.allCases.map { answer in
             IngressMetric.requestDuration.timer(String(answer.status.prefix(3)), in: factory)
         }
+        storedTotal = answersByCode[Answer.stored.rawValue]
+        storedDuration = durationsByCode[Answer.stored.rawValue]
         produceDuration = IngressMetric.produceDuration.timer("send", "", in: factory)
         observeGauges()
     }
@@ -86,6 +91,10 @@ public final class IngressMetrics: Sendable {
     func count(of answer: Answer) -> Int { answersByCode[answer.rawValue].value.load(ordering: .relaxed) }
 
     func answered(_ answer: Answer, after time: TimeAmount) {
+        if answer == .stored {
+            storedTotal.add(1)
+            return storedDuration.recordNanoseconds(time.nanoseconds)
+        }
         answersByCode[answer.rawValue].add(1)
         durationsByCode[answer.rawValue].recordNanoseconds(time.nanoseconds)
     }

@@ -138,15 +138,20 @@ public final class IngressServer: Service {
 
     private func makeLane(on loop: any EventLoop) async throws -> Lane {
         let interval = core.times.sweepInterval
-        let producer = core.producer
-        let clock = core.clock
+        let core = core
         return try await loop.submit {
-            let connections = Connections(producer, on: loop, clock: clock)
+            let connections = Connections(core.producer, on: loop, clock: core.clock)
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),
-                acknowledgements: AcknowledgementQueue(connections, on: loop))
+                acknowledgements: AcknowledgementQueue(connections, of: core, on: loop))
         }.get()
+    }
+
+    /// Two usual requests at a time, and not much more for a large one: each connection keeps such a buffer for as long as
+    /// it is open, whoever it is.
+    private static var readBuffers: any RecvByteBufferAllocator {
+        AdaptiveRecvByteBufferAllocator(minimum: 2 << 10, initial: 2 << 10, maximum: 8 << 10)
     }
 
     private func listen(on group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
@@ -162,6 +167,7 @@ public final class IngressServer: Service {
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.recvAllocator, value: Self.readBuffers)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let lane = lanes[ObjectIdentifier(channel.eventLoop)] else {
@@ -169,7 +175,8 @@ public final class IngressServer: Service {
                     }
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.makeHandler()) }
-                    try pipeline.addHandler(WebhookHandler(core, lane.connections.value, lane.acknowledgements))
+                    try pipeline.addHandler(
+                        WebhookHandler(core, lane.connections.value, lane.acknowledgements, isPlain: tls == nil))
                 }
             }
             .bind(host: core.configuration.host, port: core.configuration.port).get()

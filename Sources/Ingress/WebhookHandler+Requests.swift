@@ -22,7 +22,8 @@ extension WebhookHandler {
     /// To Meta's handshake.
     private func answer(_ challenge: Result<String, Answer>, _ head: RequestHead) {
         switch challenge {
-        case .success(let text): skipBody(of: head) { write(Answer.challenge(text, persistence)) }
+        case .success(let text):
+            skipBody(of: head) { Array(Answer.challenge(text, persistence).utf8).withUnsafeBytes { write($0) } }
         case .failure(let answer): refuse(answer, head)
         }
     }
@@ -70,7 +71,8 @@ extension WebhookHandler {
         requestNumber &+= 1
         core.metrics.storing(1)
         core.producerHealth.sent(at: now)
-        connections.outbox.send(records) { [core, acknowledgements, id, requestNumber, now] result in
+        connections.outbox.send(records) { [acknowledgements, id, requestNumber, now] result in
+            let core = acknowledgements.core
             let time = core.clock()
             core.budget.release(bytes)
             let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
@@ -129,8 +131,20 @@ extension WebhookHandler {
         write(answer.bytes(persistence, withBody: withBody))
     }
 
-    private func write(_ bytes: ByteBuffer) {
-        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    private func write(_ bytes: UnsafeRawBufferPointer) {
+        guard let context else { return }
+        var rest = bytes
+        if let socket, queuedWrites == 0 { rest = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(socket.write(bytes))) }
+        if !rest.isEmpty { queue(ByteBuffer(bytes: rest), context) }
+    }
+
+    /// Written by NIO, when it can. What comes meanwhile queues up behind it.
+    private func queue(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        guard socket != nil else { return context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
+        queuedWrites += 1
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in self.queuedWrites -= 1 }
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
     }
 
     func becomeIdle() {
@@ -160,7 +174,8 @@ extension WebhookHandler {
         // Over TLS the answer waits for the handshake, and so does the end of our side.
         let written = context?.eventLoop.makePromise(of: Void.self)
         written?.futureResult.assumeIsolated().whenSuccess { self.context?.close(mode: .output, promise: nil) }
-        context?.writeAndFlush(wrapOutboundOut(Answer.tooManyConnections.bytes(.close, withBody: true)), promise: written)
+        let bytes = ByteBuffer(bytes: Answer.tooManyConnections.bytes(.close, withBody: true))
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: written)
     }
 
     func dropDelivery() {

@@ -24,6 +24,11 @@ final class WebhookHandler: ChannelDuplexHandler {
     /// One connection too many: it is told so and closed.
     private var isSurplus = false
     private(set) var context: ChannelHandlerContext?
+    /// Nil over TLS.
+    private(set) var socket: AnswerSocket?
+    /// What the socket did not take, and NIO has not written yet.
+    var queuedWrites = 0
+    private let isPlain: Bool
 
     var state = State.idle
     /// When `expire` is due; what that means depends on the state.
@@ -59,7 +64,9 @@ final class WebhookHandler: ChannelDuplexHandler {
     /// Reserved in the budget for what waits in `input` between requests.
     var inputReserved = 0
 
-    init(_ core: IngressCore, _ connections: Connections, _ acknowledgements: AcknowledgementQueue) {
+    /// - Parameter isPlain: what is written here goes onto the wire as it is.
+    init(_ core: IngressCore, _ connections: Connections, _ acknowledgements: AcknowledgementQueue, isPlain: Bool) {
+        self.isPlain = isPlain
         self.core = core
         self.connections = connections
         self.acknowledgements = acknowledgements
@@ -75,6 +82,7 @@ final class WebhookHandler: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        if isPlain { socket = AnswerSocket(context.channel) }
         if isSurplus { turnAway() }
         context.fireChannelActive()
     }
@@ -83,6 +91,7 @@ final class WebhookHandler: ChannelDuplexHandler {
         connections.remove(id)
         core.metrics.closed()
         self.context = nil
+        socket = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {

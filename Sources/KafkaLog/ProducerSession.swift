@@ -5,7 +5,8 @@ import Synchronization
 
 /// One librdkafka producer, from its making to a fatal error or `close`.
 ///
-/// Any thread hands records over and drains reports. All of it may run together: librdkafka locks for itself, our own state is behind the mutex.
+/// Any thread hands records over and drains reports. All of it may run together: librdkafka locks for itself, our own
+/// state is behind the mutex.
 final class ProducerSession: @unchecked Sendable {
     /// A topic handle, and whether the topic has ever taken a record.
     ///
@@ -76,20 +77,25 @@ final class ProducerSession: @unchecked Sendable {
         }
     }
 
-    /// Hands over all records, their topics found, or up to the first that the library refuses: then the send fails as a whole, and what
-    /// was handed over before may still become durable. Does not block. True when the caller must `finish()` the send.
+    /// Hands over all records, their topics found, or up to the first that the library refuses: then the send fails as a
+    /// whole, and what was handed over before may still become durable. Does not block. True when the caller must
+    /// `finish()` the send.
     func hand(over records: [Record], of send: PendingSend) -> Bool {
-        for index in records.indices {
-            let opaque = send.opaque(of: index)
-            guard let handle = PendingSend.slot(opaque).pointee.handle else {
-                preconditionFailure("topics are found before records are handed over")
+        records.withUnsafeBufferPointer { records in
+            for index in records.indices {
+                let opaque = send.opaque(of: index)
+                guard let handle = PendingSend.slot(opaque).pointee.handle else {
+                    preconditionFailure("topics are found before records are handed over")
+                }
+                // By address: a copy of a record costs four references.
+                let record = records.baseAddress! + index
+                if let refusal = RDKafkaRecord.produce(record, to: handle.pointer, with: client, opaque: opaque) {
+                    send.fail(refusal.produceError("record for \(handle.topic) refused"))
+                    return send.settle(records.count - index + 1)
+                }
             }
-            if let refusal = RDKafkaRecord.produce(records[index], to: handle.pointer, with: client, opaque: opaque) {
-                send.fail(refusal.produceError("record for \(records[index].topic) refused"))
-                return send.settle(records.count - index + 1)
-            }
+            return send.settle()
         }
-        return send.settle()
     }
 
     /// Waits for reports, takes what is there (as far as `maxFinished` allows), and answers the sends that are finished

@@ -12,11 +12,12 @@ enum RDKafkaRecord {
     /// Key and headers are copied. The value is not: whoever calls keeps the array unchanged until the record is
     /// reported, and with it the address of its bytes, which lie in the array's own allocation.
     static func produce(
-        _ record: Record, to topic: OpaquePointer, with client: RDKafkaClient, opaque: UnsafeMutableRawPointer
+        _ record: UnsafePointer<Record>, to topic: OpaquePointer, with client: RDKafkaClient,
+        opaque: UnsafeMutableRawPointer
     ) -> rd_kafka_resp_err_t? {
-        let headers = record.headers.isEmpty ? nil : makeHeaders(record.headers)
-        let refusal = withBytes(record.key) { key in
-            withBytes(record.value) { value in
+        let headers = record.pointee.headers.isEmpty ? nil : makeHeaders(record.pointee.headers)
+        let refusal = withBytes(record.pointee.key) { key in
+            withBytes(record.pointee.value) { value in
                 withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 8) { parts in
                     var count = 0
                     func add(_ part: rd_kafka_vu_t) {
@@ -24,12 +25,12 @@ enum RDKafkaRecord {
                         count += 1
                     }
                     add(part(RD_KAFKA_VTYPE_RKT) { $0.rkt = topic })
-                    add(part(RD_KAFKA_VTYPE_PARTITION) { $0.i32 = record.partition ?? -1 })
+                    add(part(RD_KAFKA_VTYPE_PARTITION) { $0.i32 = record.pointee.partition ?? -1 })
                     add(part(RD_KAFKA_VTYPE_MSGFLAGS) { $0.i = 0 })
                     add(part(RD_KAFKA_VTYPE_KEY) { ($0.mem.ptr, $0.mem.size) = key })
                     add(part(RD_KAFKA_VTYPE_VALUE) { ($0.mem.ptr, $0.mem.size) = value })
                     add(part(RD_KAFKA_VTYPE_OPAQUE) { $0.ptr = opaque })
-                    if let timestamp = record.timestamp {
+                    if let timestamp = record.pointee.timestamp {
                         add(part(RD_KAFKA_VTYPE_TIMESTAMP) { $0.i64 = timestamp.milliseconds })
                     }
                     if let headers { add(part(RD_KAFKA_VTYPE_HEADERS) { $0.headers = headers }) }
