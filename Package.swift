@@ -23,12 +23,8 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
-/// Of what works for every webhook, in release builds: overlapping changes of a variable are looked for in debug builds,
-/// where the tests run, and not while serving (33 calls a delivery). Bounds and overflows are checked always.
-let fast: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
-
-func library(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict + settings)
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -83,13 +79,13 @@ let package = Package(
         // The log
         library("EventLog"),
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
-        library("KafkaLog", ["EventLog", "CRdKafka", logging], settings: fast),
+        library("KafkaLog", ["EventLog", "CRdKafka", logging]),
         library("SQLiteLog", ["EventLog", grdb, logging]),
         library("EventLogTesting", ["EventLog", logging]),
         library("Spill", ["EventLog", "SQLiteLog", "Telemetry", logging, metrics, lifecycle]),
 
         // What WhatsApp and 360dialog are
-        library("WhatsApp", ["EventLog", crypto], settings: fast),
+        library("WhatsApp", ["EventLog", crypto]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         library("D360", ["WhatsApp", "CCurl"]),
         library("SendLimits", ["WhatsApp", "EventLog"]),
@@ -105,8 +101,7 @@ let package = Package(
         library("ServerTLS", [tls]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
-            "Ingress", ["WhatsApp", "EventLog", "Telemetry", "ServerTLS", "CZlib", crypto, logging, lifecycle, metrics] + nio,
-            settings: fast),
+            "Ingress", ["WhatsApp", "EventLog", "Telemetry", "ServerTLS", "CZlib", crypto, logging, lifecycle, metrics] + nio),
         library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", "WhatsApp", logging]),
         library(

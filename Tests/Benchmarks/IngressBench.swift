@@ -7,6 +7,8 @@ struct IngressBench: ParsableCommand {
 
     @Option(help: "A folder of rival ingresses, load tools and a broker; without it Millrace and the limit alone.")
     var peers: String?
+    @Option(help: "A library that Millrace is started with, and nobody else: an allocator, as the image has one.")
+    var preload: String?
     @Flag(help: "One short round instead of five.")
     var quick = false
     @Option(help: "Requests of the run that looks for growing memory.")
@@ -24,8 +26,9 @@ struct IngressBench: ParsableCommand {
 
     func run() throws {
         let rivals = try peers.map(Peers.init(copyOf:))
-        let bench = try IngressUnderTest(port: port, peers: rivals)
+        let bench = try IngressUnderTest(port: port, peers: rivals, preload: preload)
         var goals = Goals()
+        if let preload { print("Millrace runs with \(preload).") }
         print(Measured.header)
         for part in Part.allCases where parts.contains(part) {
             switch part {

@@ -2,7 +2,10 @@ import Foundation
 
 /// Starts one server at a time and puts load on it.
 final class IngressUnderTest {
-    enum Contender: String { case kafka = "millrace", spilling = "millrace with a spill", embedded, limit = "limit: NIO answers 200", cpp = "cpp-headers", aiohttp = "aiohttp-1" }
+    enum Contender: String {
+        case kafka = "millrace", spilling = "millrace with a spill", embedded
+        case limit = "limit: NIO answers 200", cpp = "cpp-headers", aiohttp = "aiohttp-1"
+    }
 
     let contenders: [Contender]
     private let port: Int
@@ -11,9 +14,12 @@ final class IngressUnderTest {
     private let bootstrap: String
     private let scratch: URL
     private let bodies = Payloads.bodies()
+    private let preload: String?
 
-    init(port: Int, peers: Peers?) throws {
+    /// - Parameter preload: a library for Millrace's process alone.
+    init(port: Int, peers: Peers?, preload: String? = nil) throws {
         self.port = port
+        self.preload = preload
         self.peers = peers
         contenders = peers == nil ? [.kafka, .limit] : [.kafka, .cpp, .aiohttp, .limit]
         scratch = FileManager.default.temporaryDirectory.appending(path: "millrace-bench-\(getpid())")
@@ -73,7 +79,7 @@ final class IngressUnderTest {
                 "MILLRACE_INGRESS_HOST": "127.0.0.1", "MILLRACE_INGRESS_PORT": "\(port)",
                 // The mock broker makes topics when they are first asked for.
                 "MILLRACE_TOPICS_CHECK": "false",
-            ].merging(more) { $1 })
+            ].merging(preload.map { ["LD_PRELOAD": $0] } ?? [:]) { $1 }.merging(more) { $1 })
     }
 
     private func path(_ contender: Contender) -> String {
