@@ -13,7 +13,9 @@ final class PendingSend: @unchecked Sendable {
         /// What librdkafka reads the value from; it copies all else.
         let value: [UInt8]?
         /// Its pointer is as old as the session; its topic is wanted when the send ends, which may be later.
-        var handle: ProducerSession.TopicHandle?
+        var handle: TopicHandle?
+        /// Where it may have to wait, see `TopicHandle.gate(of:)`.
+        var gate: Int?
         var partition: Int32 = -1
         var offset: Offset = -1
     }

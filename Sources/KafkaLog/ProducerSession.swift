@@ -5,35 +5,21 @@ import Synchronization
 
 /// One librdkafka producer, from its making to a fatal error or `close`.
 ///
-/// Any thread hands records over and drains reports. All of it may run together: librdkafka locks for itself, our own
-/// state is behind the mutex.
+/// Any thread hands records over and drains reports. All of it may run together: librdkafka locks for itself, our own state
+/// is behind mutexes.
 final class ProducerSession: @unchecked Sendable {
-    /// A topic handle, and whether the topic has ever taken a record.
-    ///
-    /// Freed with the session; the pointer may be used from any thread, librdkafka locks for itself.
-    final class TopicHandle: @unchecked Sendable {
-        let topic: Topic
-        let pointer: OpaquePointer
-        private let hasTaken = Atomic(false)
-
-        init(_ topic: Topic, _ pointer: OpaquePointer) {
-            self.topic = topic
-            self.pointer = pointer
-        }
-
-        var isKnown: Bool { hasTaken.load(ordering: .relaxed) }
-        func markKnown() {
-            if !isKnown { hasTaken.store(true, ordering: .relaxed) }
-        }
-    }
-
     static let maxFinished = 1_000
 
     let client: RDKafkaClient
     /// Where reports arrive. Waking it ends a drain.
     let reports: RDKafkaQueue
     private let bell: Unmanaged<ReportBell>
+    private let context: RDKafkaContext
+    /// Nothing is handed over any more.
+    private let isPurged = Atomic(false)
     private let topics = Mutex(Topics())
+    /// Finished while somebody handed over; the next drain answers them.
+    private let late = Mutex<[PendingSend]>([])
 
     private struct Topics {
         var handles: [Topic: TopicHandle] = [:]
@@ -43,8 +29,9 @@ final class ProducerSession: @unchecked Sendable {
 
     /// Blocks for a moment: not for the cooperative pool.
     init(settings: RDKafkaSettings, logger: Logger, bell: ReportBell) throws(LogError) {
+        context = RDKafkaContext(logger: logger)
         let configuration = try RDKafkaConfiguration(
-            settings.producer, properties: settings.configuration.properties, context: RDKafkaContext(logger: logger))
+            settings.producer, properties: settings.configuration.properties, context: context)
         configuration.reportDeliveriesAsEvents()
         client = try RDKafkaThreads.yieldingToWakers { () throws(LogError) in
             try configuration.makeClient(RD_KAFKA_PRODUCER)
@@ -68,7 +55,7 @@ final class ProducerSession: @unchecked Sendable {
     func findTopics(of records: [Record], for send: PendingSend) -> Topic? {
         topics.withLock { topics in
             for index in records.indices {
-                guard let handle = Self.handle(of: records[index].topic, in: &topics, client) else {
+                guard let handle = handle(of: records[index].topic, in: &topics) else {
                     return records[index].topic
                 }
                 PendingSend.slot(send.opaque(of: index)).pointee.handle = handle
@@ -78,19 +65,24 @@ final class ProducerSession: @unchecked Sendable {
     }
 
     /// Hands over all records, their topics found, or up to the first that the library refuses: then the send fails as a
-    /// whole, and what was handed over before may still become durable. Does not block. True when the caller must
-    /// `finish()` the send.
+    /// whole, and what was handed over before may still become durable. Records that the library could not send now are
+    /// held (`PartitionGate`). Does not block. True when the caller must `finish()` the send.
     func hand(over records: [Record], of send: PendingSend) -> Bool {
         records.withUnsafeBufferPointer { records in
             for index in records.indices {
-                let opaque = send.opaque(of: index)
-                guard let handle = PendingSend.slot(opaque).pointee.handle else {
-                    preconditionFailure("topics are found before records are handed over")
-                }
                 // By address: a copy of a record costs four references.
                 let record = records.baseAddress! + index
-                if let refusal = RDKafkaRecord.produce(record, to: handle.pointer, with: client, opaque: opaque) {
-                    send.fail(refusal.produceError("record for \(handle.topic) refused"))
+                let slot = PendingSend.slot(send.opaque(of: index))
+                guard let handle = slot.pointee.handle else {
+                    preconditionFailure("topics are found before records are handed over")
+                }
+                if let gate = handle.gate(of: record) {
+                    slot.pointee.gate = gate
+                    guard handle.withGate(gate, { $0.admit(record, of: send, at: index) }) else { continue }
+                }
+                if let refusal = produce(record, to: handle, of: send, at: index) {
+                    send.fail(refusal)
+                    passOnLater(behind: slot)
                     return send.settle(records.count - index + 1)
                 }
             }
@@ -98,11 +90,47 @@ final class ProducerSession: @unchecked Sendable {
         }
     }
 
+    private func produce(
+        _ record: UnsafePointer<Record>, to handle: TopicHandle, of send: PendingSend, at index: Int
+    ) -> LogError? {
+        if isPurged.load(ordering: .relaxed) { return failure(RD_KAFKA_RESP_ERR__PURGE_QUEUE, of: handle) }
+        return RDKafkaRecord.produce(record, to: handle.pointer, with: client, opaque: send.opaque(of: index))
+            .map { $0.produceError("record for \(handle.topic) refused") }
+    }
+
+    /// A record is settled: hands over those that waited for it. Sends that end with that are added to `finished`.
+    private func passOn(behind slot: UnsafeMutablePointer<PendingSend.Slot>, into finished: inout [PendingSend]) {
+        guard let gate = slot.pointee.gate, let handle = slot.pointee.handle else { return }
+        handle.withGate(gate) { gate in
+            var next = gate.settle()[...]
+            while let held = next.popFirst() {
+                let refusal = withUnsafePointer(to: held.record) { produce($0, to: handle, of: held.send, at: held.index) }
+                guard let refusal else { continue }
+                next += gate.settle()
+                held.send.fail(refusal)
+                if held.send.settle() { finished.append(held.send) }
+            }
+        }
+    }
+
+    /// The same where nobody asks for finished sends: the next drain answers them.
+    private func passOnLater(behind slot: UnsafeMutablePointer<PendingSend.Slot>) {
+        var finished: [PendingSend] = []
+        passOn(behind: slot, into: &finished)
+        if finished.isEmpty { return }
+        late.withLock { $0 += finished }
+        reports.wake()
+    }
+
     /// Waits for reports, takes what is there (as far as `maxFinished` allows), and answers the sends that are finished
     /// now, in order.
     func drainReports(waitMilliseconds: Int32) -> [PendingSend] {
-        var finished: [PendingSend] = []
-        var wait = waitMilliseconds
+        var finished = late.withLock { late in
+            defer { late = [] }
+            return late
+        }
+        if isPurged.load(ordering: .relaxed) { failHeld(into: &finished) }
+        var wait = finished.isEmpty ? waitMilliseconds : 0
         while let event = rd_kafka_queue_poll(reports.pointer, wait) {
             if rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR {
                 while let message = rd_kafka_event_message_next(event) { settle(message.pointee, into: &finished) }
@@ -114,11 +142,17 @@ final class ProducerSession: @unchecked Sendable {
         return finished
     }
 
-    /// Records handed over and not yet reported.
-    var outstanding: Int { Int(rd_kafka_outq_len(client.handle)) }
+    /// Records that the library has, and that are not reported.
+    var handedOver: Int { Int(rd_kafka_outq_len(client.handle)) }
+
+    /// The same, and those that are held.
+    var outstanding: Int {
+        handedOver + topics.withLock { $0.handles.values.reduce(0) { $0 + $1.heldCount } }
+    }
 
     /// Gives up what is not acknowledged: reports follow.
     func purge() {
+        isPurged.store(true, ordering: .relaxed)
         let all = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
         rd_kafka_purge(client.handle, all | RD_KAFKA_PURGE_F_NON_BLOCKING)
     }
@@ -133,7 +167,17 @@ final class ProducerSession: @unchecked Sendable {
         } else {
             if let handle = slot.pointee.handle { send.fail(failure(message.err, of: handle)) }
         }
+        passOn(behind: slot, into: &finished)
         if send.settle() { finished.append(send) }
+    }
+
+    private func failHeld(into finished: inout [PendingSend]) {
+        for handle in topics.withLock({ Array($0.handles.values) }) {
+            for held in handle.takeHeld() {
+                held.send.fail(failure(RD_KAFKA_RESP_ERR__PURGE_QUEUE, of: handle))
+                if held.send.settle() { finished.append(held.send) }
+            }
+        }
     }
 
     /// A topic that has taken records does not vanish: "unknown" from a broker that is starting up passes.
@@ -142,16 +186,13 @@ final class ProducerSession: @unchecked Sendable {
         return handle.isKnown && error.code == .unknownTopic ? LogError(.notDurable, error.detail) : error
     }
 
-    private static func handle(
-        of topic: Topic, in topics: inout Topics, _ client: RDKafkaClient
-    ) -> TopicHandle? {
+    private func handle(of topic: Topic, in topics: inout Topics) -> TopicHandle? {
         if let last = topics.last, last.topic == topic { return last }
         if let known = topics.handles[topic] {
             topics.last = known
             return known
         }
-        guard topic.isValid, let made = rd_kafka_topic_new(client.handle, topic.name, nil) else { return nil }
-        let handle = TopicHandle(topic, made)
+        guard topic.isValid, let handle = TopicHandle(topic, client, keptBy: context) else { return nil }
         topics.handles[topic] = handle
         return handle
     }

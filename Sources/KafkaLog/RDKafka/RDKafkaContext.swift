@@ -16,8 +16,12 @@ final class RDKafkaContext: Sendable {
 
     let logger: Logger
     private let inbox = Mutex<[Notice]>([])
+    private let kept = Mutex<[any AnyObject & Sendable]>([])
 
     init(logger: Logger) { self.logger = logger }
+
+    /// Keeps what C callbacks are called with for as long as there may be any.
+    func keep(_ object: any AnyObject & Sendable) { kept.withLock { $0.append(object) } }
 
     func post(_ notice: Notice) { inbox.withLock { $0.append(notice) } }
 

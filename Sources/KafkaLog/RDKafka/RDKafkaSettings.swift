@@ -7,11 +7,12 @@ struct RDKafkaSettings: Sendable {
     let bootstrap: String
     let configuration: KafkaLogConfiguration
 
-    /// Properties a user cannot set: offsets, groups and assignment would no longer be what `EventLog` promises.
+    /// Properties a user cannot set: offsets, groups, assignment and the place of a key would no longer be what `EventLog`
+    /// promises.
     static let reserved: Set<String> = [
         "bootstrap.servers", "metadata.broker.list", "group.id", "group.instance.id", "enable.auto.commit",
         "auto.commit.enable", "enable.auto.offset.store", "auto.offset.reset", "partition.assignment.strategy",
-        "enable.partition.eof",
+        "enable.partition.eof", "partitioner",
     ]
 
     /// What a batch adds to its only record, with room to spare: Kafka counts the whole batch against its limit.
@@ -45,7 +46,6 @@ struct RDKafkaSettings: Sendable {
             "max.in.flight": "5",
             // An expired message stalls the whole idempotent producer in 2.0.2; deadlines are the caller's.
             "message.timeout.ms": "0",
-            "partitioner": "murmur2_random",
             // `QueueBound` is the bound; the library's own lies a little above, so that a call is taken whole or not.
             "queue.buffering.max.messages": "\(configuration.maxQueuedRecords + 1)",
             "queue.buffering.max.kbytes": "\(configuration.maxQueuedBytes / 1_024 + 1_024)",
