@@ -3,9 +3,10 @@ import Foundation
 import Synchronization
 import WhatsApp
 
-/// Commands of a steady rate, to a few hundred customers in turn.
+/// Commands of a steady rate, to so many customers in turn that each gets one in twelve seconds: a pair may have one in
+/// six, and a test that lasts must not wait for that limit.
 final class CommandLoad: Sendable {
-    private static let customers = 300
+    private let customers: Int
     private let pipeline: Pipeline
     private let rate: Int
     private let count = Mutex(0)
@@ -14,6 +15,7 @@ final class CommandLoad: Sendable {
     init(_ pipeline: Pipeline, rate: Int) {
         self.pipeline = pipeline
         self.rate = rate
+        customers = max(300, 12 * rate)
     }
 
     var written: Int { count.withLock { $0 } }
@@ -36,7 +38,7 @@ final class CommandLoad: Sendable {
     }
 
     private func record(_ number: Int) throws -> Record {
-        let phone = "1555\(1_000_000 + number % Self.customers)"
+        let phone = "1555\(1_000_000 + number % customers)"
         let business = "700100200300501"
         return OutboundCommand(
             channel: ChannelIdentity(name: "demo", hosting: .cloud, wabaID: "900100200300401", phoneNumberID: business),
