@@ -185,7 +185,8 @@ extension LogWorld {
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             for log in logs { await log.close() }
-            #expect(sent.compactMap { $0 }.reduce(0, +) == 40, "somebody won: \(sent)")
+            // One that lost its place on the way may have sent some of them before.
+            #expect(sent.contains { $0 != nil }, "somebody won: \(sent)")
             #expect(try await world.values("in").sorted() == (0..<40).map { "\($0)" }.sorted())
         }
     }
