@@ -23,4 +23,19 @@ extension Log {
     public func produce(_ records: [Record]) async throws(LogError) -> [RecordPosition] {
         try await producer.produce(records)
     }
+
+    /// Lends a reader to `body`, and closes it whatever comes of that.
+    public func withReader<Result>(
+        isolation: isolated (any Actor)? = #isolation, _ body: (any Reader) async throws -> Result
+    ) async throws -> Result {
+        let reader = try await reader()
+        do {
+            let result = try await body(reader)
+            await reader.close()
+            return result
+        } catch {
+            await reader.close()
+            throw error
+        }
+    }
 }

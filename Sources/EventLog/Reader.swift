@@ -22,4 +22,22 @@ extension Reader {
             return nil
         }
     }
+
+    /// Calls `body` with each record that `partition` holds at `offsets`, in order. They must lie between its watermarks;
+    /// what compaction took is left out.
+    ///
+    /// - Parameter batch: So many records are asked for at once.
+    public func forEachRecord(
+        of partition: TopicPartition, in offsets: Range<Offset>, batch: Int = 1_000,
+        isolation: isolated (any Actor)? = #isolation, _ body: (StoredRecord) -> Void
+    ) async throws(LogError) {
+        var next = offsets.lowerBound
+        while next < offsets.upperBound {
+            let most = min(batch, Int(offsets.upperBound - next))
+            let found = try await read(partition, from: next, maxRecords: most, waitingUpTo: .zero)
+            guard let last = found.last else { return }
+            for record in found where record.offset < offsets.upperBound { body(record) }
+            next = last.offset + 1
+        }
+    }
 }

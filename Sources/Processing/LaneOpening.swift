@@ -127,33 +127,15 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
     private func exceptions(_ plan: StartPlan, of source: TopicPartition) async throws -> [StoredRecord] {
         if plan.exceptions.isEmpty { return [] }
         return try await context.persist(at: "restore") {
-            let reader = try await log.reader()
-            do {
+            try await log.withReader { reader in
                 var records: [StoredRecord] = []
                 for span in plan.exceptions.spans(acrossGapsUpTo: Self.cheaperThanAJump) {
-                    records += try await read(plan.exceptions, in: span, of: source, with: reader)
+                    try await reader.forEachRecord(of: source, in: span, batch: Self.readAtOnce) { record in
+                        if plan.exceptions.contains(record.offset) { records.append(record) }
+                    }
                 }
-                await reader.close()
                 return records
-            } catch {
-                await reader.close()
-                throw error
             }
         }
-    }
-
-    private func read(
-        _ wanted: OffsetSet, in span: Range<Offset>, of source: TopicPartition, with reader: any Reader
-    ) async throws(LogError) -> [StoredRecord] {
-        var records: [StoredRecord] = []
-        var at = span.lowerBound
-        while at < span.upperBound {
-            let found = try await reader.read(
-                source, from: at, maxRecords: min(Self.readAtOnce, Int(span.upperBound - at)), waitingUpTo: .zero)
-            guard let last = found.last else { break }
-            records += found.filter { wanted.contains($0.offset) }
-            at = last.offset + 1
-        }
-        return records
     }
 }

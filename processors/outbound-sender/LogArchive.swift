@@ -20,11 +20,8 @@ final class LogArchive: CommandArchive {
     }
 
     func acceptance(of commandID: String, in partition: Int32, since: Timestamp) async throws -> OutboundResult? {
-        let history = histories.withLock { histories in
-            if let history = histories[partition] { return history }
-            let history = ResultHistory(log: log, partition: TopicPartition(results, partition))
-            histories[partition] = history
-            return history
+        let history = Self.entry(of: partition, in: histories) {
+            ResultHistory(log: log, partition: TopicPartition(results, partition))
         }
         return try await history.acceptance(of: commandID, since: since)
     }
@@ -34,29 +31,29 @@ final class LogArchive: CommandArchive {
     }
 
     func evidence(of commandID: String, in partition: Int32, since: Timestamp) async throws -> Evidence? {
-        let search = searches.withLock { searches in
-            if let search = searches[partition] { return search }
-            let search = StatusSearch(log: log, partition: TopicPartition(statuses, partition))
-            searches[partition] = search
-            return search
+        let search = Self.entry(of: partition, in: searches) {
+            StatusSearch(log: log, partition: TopicPartition(statuses, partition))
         }
         return try await search.evidence(of: commandID, since: since)
     }
 
     func record(at position: RecordPosition) async throws -> StoredRecord? {
-        let reader = try await log.reader()
-        do {
-            let record = try await reader.record(position.partition, at: position.offset)
-            await reader.close()
-            return record
-        } catch {
-            await reader.close()
-            throw error
-        }
+        try await log.withReader { try await $0.record(position.partition, at: position.offset) }
     }
 
     func forget(_ commandIDs: some Sequence<String> & Sendable) async {
         for search in searches.withLock({ Array($0.values) }) { await search.forget(commandIDs) }
+    }
+
+    private static func entry<Entry: Sendable>(
+        of partition: Int32, in table: borrowing Mutex<[Int32: Entry]>, orMake make: () -> Entry
+    ) -> Entry {
+        table.withLock { table in
+            if let entry = table[partition] { return entry }
+            let made = make()
+            table[partition] = made
+            return made
+        }
     }
 }
 
@@ -75,7 +72,6 @@ actor StatusSearch {
     static let skew = Duration.seconds(600)
     /// So many of the newest statuses are read in any case.
     static let leastRecords: Offset = 2_000
-    private static let batch = 1_000
 
     private let log: any Log
     private let partition: TopicPartition
@@ -119,21 +115,11 @@ actor StatusSearch {
 
     private func read(for asked: [String: Sought]) async throws -> [String: Evidence] {
         let held = try await log.admin.watermarks(of: [partition])[partition] ?? Watermarks(low: 0, high: 0)
-        var at = try await start(for: asked, held)
+        let offsets = try await start(for: asked, held)..<held.high
         var found: [String: Evidence] = [:]
-        let reader = try await log.reader()
-        do {
-            while at < held.high {
-                let records = try await reader.read(partition, from: at, maxRecords: Self.batch, waitingUpTo: .zero)
-                guard let last = records.last else { break }
-                for record in records { note(record, asked, &found) }
-                at = last.offset + 1
-            }
-        } catch {
-            await reader.close()
-            throw error
+        try await log.withReader { reader in
+            try await reader.forEachRecord(of: partition, in: offsets) { note($0, asked, &found) }
         }
-        await reader.close()
         for id in asked.keys { sought[id]?.next = held.high }
         return found
     }

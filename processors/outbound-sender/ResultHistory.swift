@@ -12,7 +12,6 @@ final class ResultHistory: Sendable {
     static let maxRecords: Offset = 250_000
     /// Whoever asks for commands may have another clock than whoever ends them.
     static let skew = Duration.seconds(600)
-    private static let batch = 1_000
 
     private struct Known {
         /// Results since then are known, from this offset on up to `end`; nil before the first reading.
@@ -39,9 +38,7 @@ final class ResultHistory: Sendable {
     func acceptance(of commandID: String, since: Timestamp) async throws -> OutboundResult? {
         while let reading = readingNeeded(since) { try await reading.value }
         guard let offset = known.withLock({ $0.places[commandID.hashValue] }) else { return nil }
-        let reader = try await log.reader()
-        let record = try? await reader.record(partition, at: offset)
-        await reader.close()
+        let record = try await log.withReader { try? await $0.record(partition, at: offset) }
         guard let record, let result = try? OutboundResult(record), result.commandID == commandID else { return nil }
         return result
     }
@@ -66,20 +63,11 @@ final class ResultHistory: Sendable {
         if before.since == nil { (before.from, before.end) = (held.high, held.high) }
         let first = try await log.admin.offsets(at: since - Self.skew, of: [partition])[partition] ?? before.from
         let from = max(min(first, before.from), held.low, before.end - Self.maxRecords)
-        var at = from
-        let reader = try await log.reader()
-        do {
-            while at < before.from {
-                let records = try await reader.read(partition, from: at, maxRecords: Self.batch, waitingUpTo: .zero)
-                guard let last = records.last else { break }
-                for record in records where record.offset < before.from { Self.note(record, &found) }
-                at = last.offset + 1
-            }
-        } catch {
-            await reader.close()
-            throw error
+        // What is known may have left the log meanwhile.
+        let unknown = from..<max(from, before.from)
+        try await log.withReader { reader in
+            try await reader.forEachRecord(of: partition, in: unknown) { Self.note($0, &found) }
         }
-        await reader.close()
         known.withLock { [before, found] known in
             (known.since, known.from, known.end) = (since, min(from, before.from), before.end)
             known.places.merge(found) { newer, _ in newer }

@@ -96,8 +96,7 @@ actor StateJournal {
     }
 
     private func read(through last: Offset) async throws {
-        let reader = try await log.reader()
-        do {
+        try await log.withReader { reader in
             while history.position.next <= last {
                 let records = try await reader.read(
                     partition, from: history.position.next, maxRecords: Self.extras, waitingUpTo: .seconds(5))
@@ -107,10 +106,6 @@ actor StateJournal {
                 // next reading.
                 if records.last.map({ $0.offset >= last }) == true { history.skip(to: last + 1) }
             }
-            await reader.close()
-        } catch {
-            await reader.close()
-            throw error
         }
     }
 }
