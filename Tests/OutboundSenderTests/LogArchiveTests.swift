@@ -1,6 +1,7 @@
 import EventLog
 import Foundation
 import SQLiteLog
+import Synchronization
 import Testing
 import WhatsApp
 
@@ -70,6 +71,23 @@ import WhatsApp
             #expect(try await find("late") == nil)
             archive.partitionsChanged([])
             #expect(try await find("late") == "wamid.late")
+        }
+    }
+
+    /// A result that cannot be read is not one that does not exist: who took it for that would send again.
+    @Test func aResultThatCannotBeReadIsAnErrorAndNotAbsent() async throws {
+        try await withLog { base in
+            try await base.produce([accepted("c0", at: Sample.now)])
+            let log = LogOutOfReach(base)
+            let archive = LogArchive(log: log, statuses: Sample.topics.statuses, results: Sample.topics.outboundResults)
+            func find() async throws -> String? {
+                try await archive.acceptance(of: "c0", in: Self.partition, since: Sample.now)?.messageID
+            }
+            #expect(try await find() == "wamid.c0")
+            log.isAway.store(true, ordering: .relaxed)
+            await #expect(throws: LogError.self) { try await find() }
+            log.isAway.store(false, ordering: .relaxed)
+            #expect(try await find() == "wamid.c0")
         }
     }
 
@@ -156,4 +174,31 @@ import WhatsApp
             #expect(try await archive.record(at: RecordPosition(positions[0].partition, 99)) == nil)
         }
     }
+}
+
+/// Whose readers fail while it is away.
+private final class LogOutOfReach: Log, Reader {
+    let isAway = Atomic(false)
+    private let base: any Log
+
+    init(_ base: any Log) { self.base = base }
+
+    var producer: any Producer { base.producer }
+    var admin: any Admin { base.admin }
+
+    func consumer(_ configuration: ConsumerConfiguration) async throws(LogError) -> any Consumer {
+        try await base.consumer(configuration)
+    }
+    func reader() async throws(LogError) -> any Reader { self }
+
+    func read(
+        _ partition: TopicPartition, from offset: Offset, maxRecords: Int, waitingUpTo wait: Duration
+    ) async throws(LogError) -> [StoredRecord] {
+        if isAway.load(ordering: .relaxed) { throw LogError(.unavailable, "away") }
+        let reader = try await base.reader()
+        defer { Task { await reader.close() } }
+        return try await reader.read(partition, from: offset, maxRecords: maxRecords, waitingUpTo: wait)
+    }
+
+    func close() async {}
 }

@@ -38,7 +38,7 @@ final class ResultHistory: Sendable {
     func acceptance(of commandID: String, since: Timestamp) async throws -> OutboundResult? {
         while let reading = readingNeeded(since) { try await reading.value }
         guard let offset = known.withLock({ $0.places[commandID.hashValue] }) else { return nil }
-        let record = try await log.withReader { try? await $0.record(partition, at: offset) }
+        let record = try await log.withReader { try await $0.record(partition, at: offset) }
         guard let record, let result = try? OutboundResult(record), result.commandID == commandID else { return nil }
         return result
     }
