@@ -92,8 +92,14 @@ struct KafkaSubject: ConformanceSubject {
         case .comesBackStale:
             await #expect(processExitsWith: .success) {
                 [servers = bootstrap as String, kind = kind as Kind, part = part as ProcessPart] in
-                let subject = KafkaSubject(bootstrap: servers, kind: kind)
-                try await part.play(on: try await subject.open(queueBytes: nil))
+                do {
+                    let subject = KafkaSubject(bootstrap: servers, kind: kind)
+                    try await part.play(on: try await subject.open(queueBytes: nil))
+                } catch {
+                    // Told to the process that judges; a thrown error is but a crash to it.
+                    Issue.record(error)
+                    throw error
+                }
             }
         }
     }

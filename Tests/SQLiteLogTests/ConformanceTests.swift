@@ -58,7 +58,13 @@ struct SQLiteSubject: ConformanceSubject {
             }
         case .comesBackStale:
             await #expect(processExitsWith: .success) { [path = path as String, part = part as ProcessPart] in
-                try await part.play(on: try await SQLiteSubject(path: path).open(queueBytes: nil))
+                do {
+                    try await part.play(on: try await SQLiteSubject(path: path).open(queueBytes: nil))
+                } catch {
+                    // Told to the process that judges; a thrown error is but a crash to it.
+                    Issue.record(error)
+                    throw error
+                }
             }
         }
     }
