@@ -7,6 +7,7 @@ import Telemetry
 final class LogProbe<C: Clock>: Service where C.Duration == Duration {
     private let log: any Log
     private let interval: Duration
+    private var answerTime: Duration { .seconds(30) }
     private let clock: C
     private let last = Mutex(Readiness.notReady("not reached yet"))
 
@@ -28,13 +29,23 @@ final class LogProbe<C: Clock>: Service where C.Duration == Duration {
     }
 
     func probe() async {
-        let answer: Readiness
-        do {
-            _ = try await log.admin.topics()
-            answer = .ready
-        } catch {
-            answer = .notReady("out of reach")
+        let topics = await log.topics(within: answerTime)
+        last.withLock { $0 = topics == nil ? .notReady("out of reach") : .ready }
+    }
+}
+
+extension Log {
+    /// Its topics; nil when it fails, does not answer in time, or when the task is cancelled. The log's own time-outs are
+    /// longer than a start or a stop should take: the answer to the question that is left is nobody's.
+    func topics(within limit: Duration) async -> [TopicDescription]? {
+        let (answers, answer) = AsyncStream<[TopicDescription]?>.makeStream()
+        Task { answer.yield(try? await admin.topics()) }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            answer.yield(nil)
         }
-        last.withLock { $0 = answer }
+        defer { timer.cancel() }
+        for await first in answers { return first }
+        return nil
     }
 }

@@ -16,7 +16,7 @@ extension Host {
     public func checkTopics(_ topics: [Topic], refusing: Bool) async throws(SettingError) -> (any Service)? {
         guard settings.checksTopics else { return nil }
         let check = TopicCheck(topics: topics, partitions: settings.topics.partitions)
-        if let held = await check.heldTopics(on: log, within: .seconds(refusing ? 5 : 1)) {
+        if let held = await log.topics(within: .seconds(refusing ? 5 : 1)) {
             if let mistake = check.mistake(in: held) { throw mistake }
             return nil
         }
@@ -32,19 +32,6 @@ extension Host {
 struct TopicCheck: Sendable {
     let topics: [Topic]
     let partitions: Int32
-
-    /// Nil when the log does not answer in time; its own time-outs are longer than a start should take.
-    func heldTopics(on log: any Log, within limit: Duration) async -> [TopicDescription]? {
-        let (answers, answer) = AsyncStream<[TopicDescription]?>.makeStream()
-        Task { answer.yield(try? await log.admin.topics()) }
-        let timer = Task {
-            try await Task.sleep(for: limit)
-            answer.yield(nil)
-        }
-        defer { timer.cancel() }
-        for await first in answers { return first }
-        return nil
-    }
 
     func mistake(in held: [TopicDescription]) -> SettingError? {
         for topic in topics {
@@ -97,7 +84,7 @@ final class TopicWatch<C: Clock>: Service where C.Duration == Duration {
 
     /// True when all is well.
     func look(isWorthALine: Bool) async -> Bool {
-        guard let held = await check.heldTopics(on: log, within: Self.answerTime) else { return false }
+        guard let held = await log.topics(within: Self.answerTime) else { return false }
         guard let mistake = check.mistake(in: held) else {
             last.withLock { $0 = .ready }
             return true

@@ -32,7 +32,7 @@ public final class TopicDemand: Sendable {
     private func heldTopics(_ check: TopicCheck) -> [TopicDescription]? {
         let answer = Answer()
         Task.detached { [log, patience] in
-            let held = await check.heldTopics(on: log, within: patience)
+            let held = await log.topics(within: patience)
             answer.held.withLock { $0 = held }
             answer.isThere.signal()
         }

@@ -2,8 +2,10 @@ import D360
 import EventLog
 import EventLogTesting
 import Foundation
+import KafkaLog
 import Logging
 import SQLiteLog
+import ServiceLifecycle
 import Synchronization
 import Telemetry
 import Testing
@@ -130,6 +132,26 @@ import WhatsApp
         #expect(probe.readiness == .notReady("out of reach"))
     }
 
+    @Test func aStopDoesNotWaitForALogThatDoesNotAnswer() async throws {
+        let mock = try MockKafka(brokers: 1)
+        try mock.setRoundTrip(.seconds(60), of: 1)
+        let log = try await KafkaLog.open(bootstrap: mock.bootstrap)
+        let isAnswered = Mutex(false)
+        let question = Task {
+            _ = try? await log.admin.topics()
+            isAnswered.withLock { $0 = true }
+        }
+        let probe = LogProbe(log, clock: ManualClock())
+        let (starts, start) = AsyncStream<Void>.makeStream()
+        let group = ServiceGroup(services: [probe, Announced(start: start)], logger: Self.silent)
+        let running = Task { try await group.run() }
+        for await _ in starts { break }
+        await group.triggerGracefulShutdown()
+        try await running.value
+        #expect(!isAnswered.withLock { $0 })
+        question.cancel()
+    }
+
     @Test func thePortIsOffUnlessItIsGiven() async throws {
         #expect(try await Settings.load(environment: [:]).admin == nil)
         let settings = try await Settings.load(
@@ -137,6 +159,16 @@ import WhatsApp
         #expect(settings.admin == AdminSettings(host: "0.0.0.0", port: 9_464))
         #expect(settings.drainDelay == .milliseconds(1_500))
         await #expect(throws: SettingError.self) { try await Settings.load(environment: ["MILLRACE_DRAIN_MS": "60000"]) }
+    }
+}
+
+/// Tells that it, and whatever service is before it, has been started.
+private struct Announced: Service {
+    let start: AsyncStream<Void>.Continuation
+
+    func run() async throws {
+        start.yield()
+        try await gracefulShutdown()
     }
 }
 
