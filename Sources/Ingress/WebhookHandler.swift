@@ -128,12 +128,8 @@ final class WebhookHandler: ChannelDuplexHandler {
         }
     }
 
-    /// The server stops: the request in work, if any, is the last one.
-    func drain() {
-        now = core.clock()
-        persistence = .close
-        if !isTrusted { leave() }
-    }
+    /// The server stops: the request in work, or on its way, is the last one.
+    func drain() { persistence = .close }
 
     /// Nothing of a request has come, and none is waited for any more.
     func leave() {
