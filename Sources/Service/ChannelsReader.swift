@@ -75,7 +75,7 @@ struct ChannelsReader {
         _ name: String, _ entry: SettingsTree, _ members: [String: SettingsTree]
     ) throws(SettingError) -> String? {
         guard let text = try members[name]?.text() else { return nil }
-        if text.allSatisfy(\.isWhitespace) { throw entry.error(name, "must not be empty") }
+        if text.isBlank { throw entry.error(name, "must not be empty") }
         return text
     }
 
@@ -193,11 +193,11 @@ struct ChannelsReader {
         case (nil, nil, nil): return nil
         case (let plain?, nil, nil):
             let text = try plain.text()
-            if text.isEmpty { throw plain.error("must not be empty") }
+            if text.isBlank { throw plain.error("must not be empty") }
             return Secret(text)
         case (nil, let variable?, nil):
-            guard let value = environment[try variable.text()], !value.isEmpty else {
-                throw variable.error("names an environment variable that is not set")
+            guard let value = environment[try variable.text()], !value.isBlank else {
+                throw variable.error("names an environment variable that is not set, or blank")
             }
             return Secret(value)
         case (nil, nil, let file?):

@@ -21,7 +21,12 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
             throw SettingError(setting, "names a file that cannot be read as text")
         }
         let secret = text.trimmingCharacters(in: .newlines)
-        if secret.isEmpty { throw SettingError(setting, "names an empty file") }
+        if secret.isBlank { throw SettingError(setting, "names an empty file") }
         return secret
     }
+}
+
+extension String {
+    /// Blanks alone, or nothing: guessed at once, as a secret.
+    var isBlank: Bool { allSatisfy(\.isWhitespace) }
 }

@@ -113,6 +113,7 @@ import WhatsApp
         (["MILLRACE_CHANNEL_BASIC_USER": "s3cret"], "MILLRACE_CHANNEL_BASIC: needs password"),
         (["MILLRACE_CHANNEL_BASIC_PASSWORD": "s3cret"], "MILLRACE_CHANNEL_BASIC: needs user"),
         (["MILLRACE_CHANNEL_SIGNATURE_SECRET": ""], "MILLRACE_CHANNEL_SIGNATURE_SECRET: must not be empty"),
+        (["MILLRACE_CHANNEL_SIGNATURE_SECRET": " \t "], "MILLRACE_CHANNEL_SIGNATURE_SECRET: must not be empty"),
         (
             ["MILLRACE_CHANNEL_SIGNATURE_SECRET": "s", "MILLRACE_CHANNEL_PHONE_NUMBER_ID": ""],
             "MILLRACE_CHANNEL_PHONE_NUMBER_ID: must not be empty"
@@ -141,6 +142,7 @@ import WhatsApp
             "channels.a.webhook.basic[1]: needs password"
         ),
         ("channels: { a: { webhook: { basic: { user: 'u:v', password: p } } } }", "channels.a.webhook.basic.user: must not contain a colon"),
+        ("channels: { a: { webhook: { basic: { user: u, password: '  ' } } } }", "channels.a.webhook.basic.password: must not be empty"),
         ("channels: { a: { webhook: { header: { name: 'X Secret', value: v } } } }", "channels.a.webhook.header.name: is no name"),
         ("channels: { a: { webhook: { header: { name: 'X(Secret', value: v } } } }", "channels.a.webhook.header.name: is no name"),
         ("channels: { a: { webhook: { header: { name: X, value: 's3cret ' } } } }", "channels.a.webhook.header.value: must not begin"),
