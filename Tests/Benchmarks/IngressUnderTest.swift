@@ -55,7 +55,7 @@ final class IngressUnderTest {
             let spill = scratch.appending(path: UUID().uuidString).path
             server = try millrace("kafka://\(bootstrap)", port, ["MILLRACE_SPILL": spill])
         case .embedded:
-            let log = "sqlite:\(scratch.appending(path: "\(UUID().uuidString).db").path)"
+            let log = "sqlite:\(scratch.appending(path: "log-\(UUID().uuidString).db").path)"
             try run([program("millrace"), "topics", "create"], environment: ["MILLRACE_LOG": log])
             server = try millrace(log, port)
         case .limit: server = try ServerProcess([program("millrace-bench"), "limit-server", "--port", "\(port)"])
@@ -64,6 +64,14 @@ final class IngressUnderTest {
         }
         try server.waitUntilListening(on: port)
         return server
+    }
+
+    /// Deletes the embedded logs of servers that have ended, some gigabytes, before the disk is busy with them.
+    func removeLogs() throws {
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: scratch.path) where name.hasPrefix("log-") {
+            try files.removeItem(at: scratch.appending(path: name))
+        }
     }
 
     private func peer(_ folder: String, _ port: Int, _ environment: [String: String]) throws -> ServerProcess {
