@@ -20,6 +20,9 @@ public enum UnreadReason: String, Sendable, Hashable, CaseIterable {
     case statusUnreadable = "status_unreadable"
     /// An element of `errors` that is no object: the element.
     case errorUnreadable = "error_unreadable"
+    /// A list that is none of `messages`, `statuses`, `errors` and `contacts` stands beside them, and is not empty: the
+    /// change's value, or the whole body of an on-premise client. What is known of it has records of its own.
+    case unknownList = "unknown_list"
     /// Items beside the entries of a Cloud API body, where only on-premise bodies have them: the whole body.
     case outsideEntry = "outside_entry"
     /// The body names another number than the channel it came in through: the change's value.

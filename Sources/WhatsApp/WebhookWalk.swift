@@ -175,7 +175,9 @@ struct WebhookWalk {
         list(lists.statuses, field, origin) { records, item in records.status(item, field, origin) }
         list(lists.errors, field, origin) { records, item in records.error(item, field, origin) }
         records.end(lists, field, origin)
-        if records.total == before { records.other(value, field: field, id: nil, reason: .nothingInside, origin) }
+        let reason: UnreadReason? =
+            records.total == before ? .nothingInside : lists.hasUnknown ? .unknownList : nil
+        if let reason { records.other(value, field: field, id: nil, reason: reason, origin) }
     }
 
     private mutating func list(
@@ -199,6 +201,8 @@ struct WebhookLists {
     private(set) var errors: Int?
     private(set) var contacts: Int?
     private(set) var metadata: Int?
+    /// There is another list, which is not empty: WhatsApp's kinds of events come as lists.
+    private(set) var hasUnknown = false
 
     init() {}
 
@@ -211,7 +215,8 @@ struct WebhookLists {
             case "errors": errors = member
             case "contacts": contacts = member
             case "metadata": metadata = member
-            default: break
+            default:
+                if text.isArray(member) { text.forEachElement(of: member) { _ in hasUnknown = true; return false } }
             }
         }
     }

@@ -334,6 +334,11 @@ import Testing
         #expect(try reasons(Self.cloud(#""messages":{},"statuses":[]"#)) == ["not_a_list"])
         #expect(try reasons(Self.cloud(#""messages":[]"#)) == ["nothing_inside"])
         #expect(try reasons(#"{"event":"e","id":"1"}"#) == [nil])
+        // A kind of event that nobody knows yet, beside one that is known: neither is lost.
+        #expect(try reasons(Self.cloud(#""errors":[{"code":1}],"polls":[{"id":"p"}]"#)) == [nil, "unknown_list"])
+        #expect(try reasons(Self.cloud(#""polls":[{"id":"p"}]"#)) == ["nothing_inside"])
+        #expect(try reasons(Self.cloud(#""errors":[{"code":1}],"polls":[],"version":{"of":[1]}"#)) == [nil])
+        #expect(try reasons(#"{"errors":[{"code":1}],"polls":[7]}"#) == [nil, "unknown_list"])
     }
 
     @Test func partnerEventsKeepTheirId() throws {
