@@ -107,8 +107,9 @@ public final class IngressMetrics: Sendable {
     private func add(_ count: Int, _ kind: Kind) {
         if count > 0 { receivedByKind[kind.rawValue].add(count) }
     }
+    /// Without an age below zero, which would make the sum fall: clocks differ.
     func arrived(_ kind: Kind, agedMilliseconds age: Int64) {
-        agesByKind[kind.rawValue]?.recordNanoseconds(age * 1_000_000)
+        agesByKind[kind.rawValue]?.recordNanoseconds(max(0, age) * 1_000_000)
     }
     /// The log's word on a delivery, good or bad.
     func produced(_ failure: LogError.Code?, after time: TimeAmount) {

@@ -43,6 +43,10 @@ import Testing
                 try await ingress.expect(200, to: post(body))
             }
             #expect(registry.value(of: IngressMetric.age, "messages") == 2)
+            // A clock that is ahead: no age, and none below zero.
+            try await ingress.expect(200, to: post(message("wamid.4").replacing("1790000007", with: "1800003600")))
+            #expect(registry.value(of: IngressMetric.age, "messages") == 3)
+            #expect(registry.text().contains("whatsapp_event_age_seconds_sum{kind=\"messages\"} 2592007.0\n"))
         }
     }
 
