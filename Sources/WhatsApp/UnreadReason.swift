@@ -20,8 +20,8 @@ public enum UnreadReason: String, Sendable, Hashable, CaseIterable {
     case statusUnreadable = "status_unreadable"
     /// An element of `errors` that is no object: the element.
     case errorUnreadable = "error_unreadable"
-    /// A list that is none of `messages`, `statuses`, `errors` and `contacts` stands beside them, and is not empty: the
-    /// change's value, or the whole body of an on-premise client. What is known of it has records of its own.
+    /// A list whose name nobody knows, and which is not empty, stands beside what is known: what it stands in, which is a
+    /// change's value, a change, an entry or the whole body. What is known of that has records of its own.
     case unknownList = "unknown_list"
     /// Items beside the entries of a Cloud API body, where only on-premise bodies have them: the whole body.
     case outsideEntry = "outside_entry"

@@ -32,6 +32,10 @@ struct WebhookText {
 
     func isObject(_ index: Int) -> Bool { tokens[index].kind == .object }
     func isArray(_ index: Int) -> Bool { tokens[index].kind == .array }
+
+    /// An array with elements.
+    @inline(__always)
+    func isFilledArray(_ index: Int) -> Bool { isArray(index) && Int(tokens[index].next) > index + 1 }
     func isNull(_ index: Int) -> Bool { tokens[index].kind == .null }
     func isString(_ index: Int) -> Bool { tokens[index].kind == .string }
 

@@ -20,6 +20,7 @@ struct WebhookWalk {
         var event: Int?
         var id: Int?
         var hasItems = false
+        var hasUnknown = false
 
         init(_ text: WebhookText) {
             text.forEachMember(of: 0) { name, value in
@@ -29,7 +30,7 @@ struct WebhookWalk {
                 case "event": event = value
                 case "id": id = value
                 case "messages", "statuses", "errors": hasItems = true
-                default: break
+                default: hasUnknown = hasUnknown || text.isFilledArray(value)
                 }
             }
         }
@@ -82,19 +83,20 @@ struct WebhookWalk {
             self.entry(entry)
             return !records.isFull
         }
-        if envelope.hasItems { wholeBody(.outsideEntry) }
+        if envelope.hasItems { wholeBody(.outsideEntry) } else if envelope.hasUnknown { wholeBody(.unknownList) }
     }
 
     private mutating func entry(_ entry: Int) {
         var id: Int?
         var time: Int?
         var changes: Int?
+        var hasUnknown = false
         text.forEachMember(of: entry) { name, value in
             switch name {
             case "changes": changes = value
             case "id": id = value
             case "time": time = value
-            default: break
+            default: hasUnknown = hasUnknown || text.isFilledArray(value)
             }
         }
         guard let changes, text.isArray(changes) else {
@@ -107,16 +109,18 @@ struct WebhookWalk {
             self.change(change, entryID: id, entryTime: time)
             return !records.isFull
         }
+        if hasUnknown { records.other(entry, field: nil, id: nil, reason: .unknownList, channelOrigin) }
     }
 
     private mutating func change(_ change: Int, entryID: Int?, entryTime: Int?) {
         var field: Int?
         var value: Int?
+        var hasUnknown = false
         text.forEachMember(of: change) { name, member in
             switch name {
             case "value": value = member
             case "field": field = member
-            default: break
+            default: hasUnknown = hasUnknown || text.isFilledArray(member)
             }
         }
         let isMessages = text.isString(field, "messages")
@@ -135,6 +139,7 @@ struct WebhookWalk {
         } else {
             items(lists, of: value, field: field, origin)
         }
+        if hasUnknown { records.other(change, field: field, id: nil, reason: .unknownList, origin) }
     }
 
     private func names(_ metadata: Int?, entryID: Int?, entryTime: Int?) -> WebhookOrigin.Names {
@@ -215,8 +220,7 @@ struct WebhookLists {
             case "errors": errors = member
             case "contacts": contacts = member
             case "metadata": metadata = member
-            default:
-                if text.isArray(member) { text.forEachElement(of: member) { _ in hasUnknown = true; return false } }
+            default: hasUnknown = hasUnknown || text.isFilledArray(member)
             }
         }
     }

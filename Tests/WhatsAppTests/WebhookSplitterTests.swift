@@ -339,6 +339,11 @@ import Testing
         #expect(try reasons(Self.cloud(#""polls":[{"id":"p"}]"#)) == ["nothing_inside"])
         #expect(try reasons(Self.cloud(#""errors":[{"code":1}],"polls":[],"version":{"of":[1]}"#)) == [nil])
         #expect(try reasons(#"{"errors":[{"code":1}],"polls":[7]}"#) == [nil, "unknown_list"])
+        let change = #"{"field":"account_update","value":{},"more":[1]}"#
+        let entry = #"{"changes":[\#(change)],"messaging":[{}]}"#
+        #expect(
+            try reasons(#"{"object":"whatsapp_business_account","entry":[\#(entry)],"news":[2]}"#)
+                == [nil, "unknown_list", "unknown_list", "unknown_list"])
     }
 
     @Test func partnerEventsKeepTheirId() throws {
