@@ -25,7 +25,8 @@ struct Delivery: ~Copyable {
         // All of the form before anything of the channel: else the answer would tell whether that one exists.
         if head.expectation == .unknown { throw .expectationFailed }
         var coding: ContentCoding?
-        if head.hasContentEncoding {
+        if head.contentEncodings > 1 { throw .unsupportedEncoding }
+        if head.contentEncodings == 1 {
             coding = head.headerBytes(Array("content-encoding".utf8)).flatMap { ContentCoding($0) }
             if coding == nil { throw .unsupportedEncoding }
         }

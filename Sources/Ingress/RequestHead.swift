@@ -22,8 +22,8 @@ struct RequestHead: Sendable {
     fileprivate(set) var framing = Framing.absent
     fileprivate(set) var persistence = Persistence.close
     fileprivate(set) var expectation = Expectation.none
-    /// The body is compressed or otherwise encoded.
-    fileprivate(set) var hasContentEncoding = false
+    /// Header lines that say how the body is compressed or otherwise encoded.
+    fileprivate(set) var contentEncodings = 0
     fileprivate var traceparentRange: Range<Int>?
     fileprivate var pathRange: Range<Int>
     fileprivate var queryRange: Range<Int>?
@@ -135,7 +135,7 @@ extension RequestHead {
                 head.traceparentRange = value
             case 14 where input.isSameToken(name, as: "content-length"): readContentLength(input, value)
             case 16 where input.isSameToken(name, as: "content-encoding"):
-                if !input.isSameToken(value, as: "identity") { head.hasContentEncoding = true }
+                if !input.isSameToken(value, as: "identity") { head.contentEncodings += 1 }
             case 17 where input.isSameToken(name, as: "transfer-encoding"): readTransferEncoding(input, value)
             default: break
             }

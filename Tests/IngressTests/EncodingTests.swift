@@ -139,7 +139,7 @@ import WhatsApp
         }
     }
 
-    @Test(arguments: ["br", "zstd", "compress", "gzip, gzip", "gzip, br", "gzip;q=1", ""])
+    @Test(arguments: ["br", "zstd", "compress", "gzip, gzip", "gzip\r\nContent-Encoding: gzip", "gzip, br", "gzip;q=1", ""])
     func otherCodingsAreNotTaken(_ coding: String) async throws {
         try await withIngress(TestProducer()) { ingress in
             let response = try await ingress.answer(to: encoded(Array(message("wamid.1").utf8), as: coding))
