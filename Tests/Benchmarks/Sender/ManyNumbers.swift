@@ -5,7 +5,7 @@ enum ManyNumbers {
     private static let numbers = 100
     private static let rate = 1_000.0
 
-    static func measure(quick: Bool, _ goals: inout Goals) async throws {
+    static func measure(quick: Bool, preload: String?, _ goals: inout Goals) async throws {
         let server = try OtherSide(["answer-server", "--delay-ms", "5"])
         defer { server.stop() }
         var bare: [Double] = []
@@ -17,7 +17,7 @@ enum ManyNumbers {
             bare.append(try cost("bare-sends", port: server.port))
             events.append(try cost("bare-sends", "--waiting", "events", port: server.port))
             client.append(try cost("client-sends", port: server.port))
-            runs.append(try await sends(quick ? 20_000 : 60_000, port: server.port))
+            runs.append(try await sends(quick ? 20_000 : 60_000, port: server.port, preload))
         }
         guard let bare = bare.min(), let events = events.min(), let client = client.min(), let cpu = runs.map(\.cpu).min(),
             let fastest = runs.map(\.perSecond).max()
@@ -41,10 +41,12 @@ enum ManyNumbers {
     }
 
     /// From a tenth of the sends to the last: starting is not measured.
-    private static func sends(_ count: Int, port: Int) async throws -> (perSecond: Double, cpu: Double, memory: Double) {
+    private static func sends(
+        _ count: Int, port: Int, _ preload: String?
+    ) async throws -> (perSecond: Double, cpu: Double, memory: Double) {
         let scene = try await Scene(rates: Array(repeating: rate, count: numbers), port: port)
         try await scene.put((0..<count).map { try Commands.text(number: $0 % numbers, user: $0) })
-        let sender = try scene.startSender()
+        let sender = try scene.startSender(preload: preload)
         try await scene.waitUntilEnded(count / 10, within: .seconds(60))
         let (start, startCPU, startCount) = (ContinuousClock.now, sender.cpuMicroseconds, try await scene.ended())
         try await scene.waitUntilEnded(count, within: .seconds(120))

@@ -48,14 +48,15 @@ final class Scene {
 
     // MARK: The sender
 
+    /// - Parameter preload: a library for this process alone.
     @discardableResult
-    func startSender() throws -> ServerProcess {
+    func startSender(preload: String? = nil) throws -> ServerProcess {
         let sender = try ServerProcess(
             [program("outbound-sender")],
             environment: [
                 "MILLRACE_LOG": location, "MILLRACE_STATE": folder.appending(path: "state").path,
                 "MILLRACE_CHANNELS": folder.appending(path: "channels.yaml").path,
-            ])
+            ].merging(preload.map { ["LD_PRELOAD": $0] } ?? [:]) { $1 })
         senders.append(sender)
         return sender
     }

@@ -17,6 +17,8 @@ struct SenderBench: AsyncParsableCommand {
 
     enum Stage: String, CaseIterable, ExpressibleByArgument { case steady, three, accuracy, throughput, fairness }
 
+    @Option(help: "A library that the sender is started with where its CPU is measured: an allocator, as the image has one.")
+    var preload: String?
     @Flag(help: "Shorter runs.")
     var quick = false
     @Option(parsing: .upToNextOption, help: "These stages alone.")
@@ -24,6 +26,7 @@ struct SenderBench: AsyncParsableCommand {
 
     func run() async throws {
         var goals = Goals()
+        if let preload { say("The sender runs with \(preload) where its CPU is measured.") }
         say(SenderRow.header)
         for stage in Stage.allCases where only.contains(stage) {
             do {
@@ -31,7 +34,7 @@ struct SenderBench: AsyncParsableCommand {
                 case .steady: try await OneNumber.measure(instances: 1, quick: quick, &goals)
                 case .three: try await OneNumber.measure(instances: 3, quick: quick, &goals)
                 case .accuracy: try await SlowNumbers.measure(quick: quick, &goals)
-                case .throughput: try await ManyNumbers.measure(quick: quick, &goals)
+                case .throughput: try await ManyNumbers.measure(quick: quick, preload: preload, &goals)
                 case .fairness: try await Fairness.measure(quick: quick, &goals)
                 }
             } catch {
