@@ -18,8 +18,14 @@ enum GroupProgress {
     }
 
     static func store(_ commit: Commit, of group: String, _ partition: Int64, _ transaction: WriteTransaction) throws {
-        try transaction.execute(
-            "INSERT OR REPLACE INTO progress (consumer_group, partition, offset, metadata) VALUES (?, ?, ?, ?)",
-            [group, partition, commit.offset, commit.metadata])
+        let store = try RawStatement(
+            transaction.db,
+            "INSERT OR REPLACE INTO progress (consumer_group, partition, offset, metadata) VALUES (?, ?, ?, ?)")
+        defer { store.reset() }
+        store.bind(1, group)
+        store.bind(2, partition)
+        store.bind(3, commit.offset)
+        store.bind(4, commit.metadata)
+        _ = try store.step()
     }
 }

@@ -97,16 +97,31 @@ struct Membership: Sendable {
 
     /// Refuses with `.fenced` unless each partition is still ours under its epoch, and our lease holds.
     func check(_ owned: [TopicPartition: Ownership], _ transaction: WriteTransaction) throws {
-        let lease = """
-            SELECT 1 FROM member WHERE consumer_group = ? AND name = ? AND token = ? AND boot_id = ? AND lease_until > ?
-            """
-        let isAlive = try !transaction.rows(lease, [group, member, token, clock.id, clock.milliseconds]).isEmpty
+        let isAlive = try holdsLease(transaction)
+        let owner = try RawStatement(
+            transaction.db,
+            "SELECT 1 FROM owner WHERE consumer_group = ? AND partition = ? AND member = ? AND epoch = ?")
+        defer { owner.reset() }
+        owner.bind(1, group)
+        owner.bind(3, member)
         for (partition, ownership) in owned {
-            let owner = try transaction.rows(
-                "SELECT 1 FROM owner WHERE consumer_group = ? AND partition = ? AND member = ? AND epoch = ?",
-                [group, ownership.id, member, ownership.epoch])
-            if !isAlive || owner.isEmpty { throw LogError.fenced(partition) }
+            owner.reset()
+            owner.bind(2, ownership.id)
+            owner.bind(4, ownership.epoch)
+            guard isAlive, try owner.step() else { throw LogError.fenced(partition) }
         }
+    }
+
+    private func holdsLease(_ transaction: WriteTransaction) throws -> Bool {
+        let lease = try RawStatement(
+            transaction.db,
+            """
+            SELECT 1 FROM member WHERE consumer_group = ? AND name = ? AND token = ? AND boot_id = ? AND lease_until > ?
+            """)
+        defer { lease.reset() }
+        for (index, text) in [group, member, token, clock.id].enumerated() { lease.bind(Int32(index + 1), text) }
+        lease.bind(5, clock.milliseconds)
+        return try lease.step()
     }
 
     private func enter(_ transaction: WriteTransaction) throws -> Outcome {

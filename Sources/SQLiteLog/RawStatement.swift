@@ -2,8 +2,8 @@ import EventLog
 import GRDB
 import GRDBSQLite
 
-/// A prepared statement used without GRDB's conversions, for the two statements that run once per record. Values are
-/// bound without copying and must live until `step`.
+/// A prepared statement used without GRDB's conversions, for statements that run once per record or commit. Bytes are
+/// bound without copying and must live until `step`; texts are copied.
 ///
 /// The connection caches the statement; the reference keeps it alive while its handle is in use.
 struct RawStatement {
@@ -16,6 +16,12 @@ struct RawStatement {
     }
 
     func bind(_ index: Int32, _ value: Int64) { sqlite3_bind_int64(handle, index, value) }
+
+    func bind(_ index: Int32, _ text: String) {
+        // -1: SQLITE_TRANSIENT, which Swift cannot see.
+        let copies = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+        sqlite3_bind_text64(handle, index, text, UInt64(text.utf8.count), copies, UInt8(SQLITE_UTF8))
+    }
 
     /// Nil is NULL; no bytes are a blob of length 0.
     func bind(_ index: Int32, _ bytes: UnsafeRawBufferPointer?) {
