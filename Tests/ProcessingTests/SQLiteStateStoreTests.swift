@@ -49,6 +49,29 @@ import Testing
         }
     }
 
+    @Test func progressOfAFormerFileIsTakenOver() async throws {
+        try await withFolder { folder in
+            do {
+                let store = try await SQLiteStateStore.open(folder + "/0.db")
+                try await store.pool.write { db in
+                    try db.execute(
+                        sql: """
+                            DROP TABLE progress;
+                            CREATE TABLE progress (topic TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID;
+                            CREATE TABLE exception (topic TEXT NOT NULL, first INTEGER NOT NULL, end INTEGER NOT NULL);
+                            INSERT INTO progress VALUES ('t', 9), ('u', 3);
+                            INSERT INTO exception VALUES ('t', 1, 3), ('t', 5, 6)
+                            """)
+                }
+            }
+            let former: [Topic: Progress] = ["t": Progress(offset: 9, parked: [1, 2, 5]), "u": Progress(offset: 3)]
+            for _ in 0..<2 {
+                let store = try await SQLiteStateStore.open(folder + "/0.db")
+                #expect(try await store.progress() == former)
+            }
+        }
+    }
+
     @Test func entriesAreForgottenAfterTheirTime() async throws {
         try await withFolder { folder in
             let store = try await SQLiteStateStore.open(folder + "/0.db")

@@ -79,6 +79,7 @@ final class SQLiteStateStore: Sendable {
         let (store, keys) = try pool.write { db in
             try db.execute(sql: StateTables.schema)
             try StateTables.adoptFormerEntries(survivors, db)
+            try StateTables.adoptFormerProgress(db)
             let claim = try Int64.fetchOne(db, sql: "UPDATE claim SET number = number + 1 RETURNING number") ?? 0
             let store = SQLiteStateStore(
                 pool: pool, claim: claim, survivors: survivors, limits: limits, sizes: try StateTables.sizes(db))
@@ -118,7 +119,7 @@ final class SQLiteStateStore: Sendable {
             try StateTables.settle(transaction, survivors, db)
             try StateTables.forgetExpired(.plain, before: transaction.now, &sizes, db)
             let evicted = try StateTables.evict(downTo: limits.maxBytes, &sizes, db)
-            if sizes != before { try StateTables.put(sizes, db) }
+            try StateTables.put(sizes, insteadOf: before, db)
             return (Outcome(evicted: evicted), sizes)
         }
         sizes.withLock { $0 = after }

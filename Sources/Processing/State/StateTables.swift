@@ -28,7 +28,7 @@ struct StateSizes: Sendable, Hashable {
 /// |---|---|
 /// | `plain`, `surviving` | entries; `id` ascends in the order of writing |
 /// | `size` | bytes of each of them |
-/// | `progress`, `exception` | what the entries reflect |
+/// | `progress` | what the entries reflect, a row for each input |
 /// | `claim` | who may write: the last who opened the file |
 /// | `position` | how far the file follows the state's topic, see `StateHistory` |
 /// | `doubt` | keys to be written to that topic again |
@@ -41,8 +41,8 @@ enum StateTables {
             (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER);
         CREATE INDEX IF NOT EXISTS surviving_expires ON surviving (expires) WHERE expires IS NOT NULL;
         CREATE TABLE IF NOT EXISTS size (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS progress (topic TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS exception (topic TEXT NOT NULL, first INTEGER NOT NULL, end INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS progress
+            (topic TEXT PRIMARY KEY, offset INTEGER NOT NULL, note TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS claim (number INTEGER NOT NULL);
         INSERT INTO claim SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM claim);
         CREATE TABLE IF NOT EXISTS position
@@ -182,34 +182,41 @@ enum StateTables {
         return sizes
     }
 
-    static func put(_ sizes: StateSizes, _ db: Database) throws {
+    static func put(_ sizes: StateSizes, insteadOf former: StateSizes? = nil, _ db: Database) throws {
         let put = try db.cachedStatement(sql: "INSERT OR REPLACE INTO size VALUES (?, ?)")
-        for table in [StateTable.plain, .surviving] { try put.execute(arguments: [table.rawValue, sizes[table]]) }
+        for table in [StateTable.plain, .surviving] where former?[table] != sizes[table] {
+            try put.execute(arguments: [table.rawValue, sizes[table]])
+        }
     }
 
     // MARK: Progress
 
-    static func progress(_ db: Database) throws -> [Topic: Progress] {
-        var progress: [Topic: Progress] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT topic, offset FROM progress") {
-            progress[Topic(row["topic"])] = Progress(offset: row["offset"])
-        }
+    /// Exceptions were rows of their own once: some forty for each transaction of a processor whose handlers wait.
+    static func adoptFormerProgress(_ db: Database) throws {
+        guard try db.tableExists("exception") else { return }
+        try db.execute(sql: "ALTER TABLE progress ADD COLUMN note TEXT NOT NULL DEFAULT ''")
+        var former = try progress(db)
         for row in try Row.fetchAll(db, sql: "SELECT topic, first, end FROM exception") {
             let (first, end): (Offset, Offset) = (row["first"], row["end"])
-            progress[Topic(row["topic"])]?.parked.insert(first..<end)
+            former[Topic(row["topic"])]?.parked.insert(first..<end)
+        }
+        try put(former, db)
+        try db.execute(sql: "DROP TABLE exception")
+    }
+
+    static func progress(_ db: Database) throws -> [Topic: Progress] {
+        var progress: [Topic: Progress] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT topic, offset, note FROM progress") {
+            progress[Topic(row["topic"])] = Progress(Commit(offset: row["offset"], metadata: row["note"]))
         }
         return progress
     }
 
+    /// Exceptions stand in a note as commits have it, but of any length.
     static func put(_ progress: [Topic: Progress], _ db: Database) throws {
+        let put = try db.cachedStatement(sql: "INSERT OR REPLACE INTO progress (topic, offset, note) VALUES (?, ?, ?)")
         for (topic, progress) in progress {
-            try db.cachedStatement(sql: "INSERT OR REPLACE INTO progress (topic, offset) VALUES (?, ?)")
-                .execute(arguments: [topic.name, progress.offset])
-            try db.cachedStatement(sql: "DELETE FROM exception WHERE topic = ?").execute(arguments: [topic.name])
-            let add = try db.cachedStatement(sql: "INSERT INTO exception (topic, first, end) VALUES (?, ?, ?)")
-            for range in progress.parked.ranges {
-                try add.execute(arguments: [topic.name, range.lowerBound, range.upperBound])
-            }
+            try put.execute(arguments: [topic.name, progress.offset, progress.note])
         }
     }
 
