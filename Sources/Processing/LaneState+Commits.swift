@@ -13,7 +13,7 @@ extension LaneState {
         let marked = Set(marks.committing.map(\.source))
         guard isDirty || !marked.isEmpty else { return nil }
         isDirty = false
-        if rules.commitGap > .zero { commitAt = now.instant.advanced(by: rules.commitGap) }
+        if rules.commitGap > .zero { commitAt = now.instant.advanced(by: gapAfterThis) }
         var job = CommitJob(outputs: outputs, bytes: uncommitted.bytes, records: uncommitted.records)
         for (source, partition) in partitions {
             job.sources.append(source)
@@ -30,6 +30,16 @@ extension LaneState {
         committing = job
         return job
     }
+
+    /// What a commit costs is nearly the same for few records as for many, so the distance grows with what comes: by itself
+    /// for each `recordsPerGap` that this commit finishes or marks, up to `mostGaps` of them.
+    private var gapAfterThis: Duration {
+        let gaps = 1 + Double(uncommitted.records + marks.committing.count) / Double(Self.recordsPerGap)
+        return rules.commitGap * min(gaps, Double(Self.mostGaps))
+    }
+
+    private static var recordsPerGap: Int { 16 }
+    private static var mostGaps: Int { 4 }
 
     /// A record that waits long, for a limit say, must not keep the progress from those behind it: they would be handled
     /// again after a crash, and done effects need a mark each in the commit's note until the offset has passed them.

@@ -33,9 +33,9 @@ public protocol Processor: Sendable {
     /// Whether handling acts on the outside. Default `.none`.
     var effects: EffectMode { get }
 
-    /// Commits of a lane begin so far apart at least, and what comes meanwhile shares the next one; the first after a
-    /// pause begins at once. For processors whose records cost less than the commits they would have each: a record waits
-    /// so long at most, and once more for its mark. Default zero.
+    /// Commits of a lane begin so far apart at least, up to four times that after one that carried many records, and what
+    /// comes meanwhile shares the next one; the first after a pause begins at once. For processors whose records cost less
+    /// than the commits they would have each: a record waits so long at most, and once more for its mark. Default zero.
     var commitGap: Duration { get }
 
     /// Topics whose records help to handle `inputs`, e.g. the statuses of what was sent. They have as many partitions,
