@@ -8,8 +8,9 @@ enum TraceContext {
 
     static func carried(from record: StoredRecord, to outputs: [Record]) -> [Record] {
         if outputs.isEmpty { return outputs }
-        let parts = headers.map { ($0, record.headers.string($0)) }
-        guard parts[0].1 != nil else { return outputs }
+        let known = record.headers
+        guard let parent = known.string(headers[0]) else { return outputs }
+        let parts: [(String, String?)] = [(headers[0], parent), (headers[1], known.string(headers[1]))]
         return outputs.map { output in
             if output.headers[headers[0]] != nil { return output }
             var output = output
