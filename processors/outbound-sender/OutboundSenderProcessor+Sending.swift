@@ -6,22 +6,23 @@ import WhatsApp
 
 /// From the limiter's turn to the API's answer.
 extension OutboundSenderProcessor {
-    /// Sends the message, or the fallback where the window is known or found to be closed; returns what went out last.
+    /// Sends the message, or the fallback where the window is known or found to be closed; returns which went out last.
     ///
     /// The platform's answer that the window is closed means that nothing was sent, so the fallback is no second message.
-    func send(_ handling: Handling, _ channel: SendingChannel) async throws -> (OutboundCommand, SendOutcome) {
-        let command = handling.command
-        if let end = command.windowEndsAt, end <= handling.context.now, command.needsOpenWindow {
-            guard let fallback = command.asFallback else {
+    func send(
+        _ handling: Handling, _ channel: SendingChannel
+    ) async throws -> (isFallback: Bool, outcome: SendOutcome) {
+        if let end = handling.command.windowEndsAt, end <= handling.context.now, handling.command.needsOpenWindow {
+            guard let fallback = handling.command.asFallback else {
                 throw HandlerFailure.permanent("window-closed", "the window for a free-form message has closed")
             }
-            return (fallback, try await request(fallback, handling, channel))
+            return (true, try await request(fallback, handling, channel))
         }
-        let outcome = try await request(command, handling, channel)
-        if case .rejected(let error) = outcome, error.meansWindowClosed, let fallback = command.asFallback {
-            return (fallback, try await request(fallback, handling, channel))
+        let outcome = try await request(handling.command, handling, channel)
+        if case .rejected(let error) = outcome, error.meansWindowClosed, let fallback = handling.command.asFallback {
+            return (true, try await request(fallback, handling, channel))
         }
-        return (command, outcome)
+        return (false, outcome)
     }
 
     /// One request, in its turn. A mark of a read message is no message: no limit counts it, and doing it twice is

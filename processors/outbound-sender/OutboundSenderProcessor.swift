@@ -109,49 +109,55 @@ struct OutboundSenderProcessor: Processor {
 
     /// How an earlier owner ended the command, where this disk cannot know it.
     private func sentByOthers(_ handling: Handling) async throws -> OutboundResult? {
-        let (command, context) = (handling.command, handling.context)
-        let isForeign = command.requestedAt < (try await memory.began(context)) + ResultHistory.skew
+        let requestedAt = handling.command.requestedAt
+        let isForeign = requestedAt < (try await memory.began(handling.context)) + ResultHistory.skew
         guard isForeign || handling.open.state.isLowerBound else { return nil }
         do {
             let result = try await archive.acceptance(
-                of: command.id, in: context.partition, since: min(command.requestedAt, handling.record.timestamp))
+                of: handling.command.id, in: handling.context.partition,
+                since: min(requestedAt, handling.record.timestamp))
             guard let result else { return nil }
-            return try SentCommands.agreed(result, with: command)
+            return try SentCommands.agreed(result, with: handling.command)
         } catch let error as LogError {
             throw HandlerFailure.waiting(
                 Self.unknownClass, "the results cannot be read: \(error.code.name)", retryAfter: .seconds(1),
-                effect: context.effect)
+                effect: handling.context.effect)
         }
     }
 
     /// An attempt at a command of which it is known, or decided, that it has not been accepted.
     private func attempt(_ handling: Handling) async throws -> [Record] {
-        let (command, context) = (handling.command, handling.context)
-        guard command.expiresAt > context.now else { throw Self.expired }
+        guard handling.command.expiresAt > handling.context.now else { throw Self.expired }
         if handling.record.topic == topics.outboundBulk, bulk.isPaused { throw paused(handling) }
-        guard let channel = channels[command.channel] else {
+        guard let channel = channels[handling.command.channel] else {
             throw passing(handling, "unknown-channel", "no endpoint is configured for the command's channel")
         }
-        do throws(MessageFault) { try command.check(for: channel.endpoint.hosting) } catch {
+        do throws(MessageFault) { try handling.command.check(for: channel.endpoint.hosting) } catch {
             throw HandlerFailure.permanent("invalid", error.description)
         }
-        if command.purpose == .marketing, try await ConsentBook(context.state).isStopped(command.conversationKey) {
+        if handling.command.purpose == .marketing, try await isStopped(handling) {
             return [end(handling, suppressed(handling))]
         }
-        let (sentAs, outcome): (OutboundCommand, SendOutcome)
-        do { (sentAs, outcome) = try await send(handling, channel) } catch let late as LateEvidence {
+        let (isFallback, outcome): (Bool, SendOutcome)
+        do { (isFallback, outcome) = try await send(handling, channel) } catch let late as LateEvidence {
             return try await conclude(handling, late.evidence)
         }
-        if case .rejected(let error) = outcome, let change = ConsentChange(error, of: command, at: context.now) {
-            let news = try await tell(change, command.conversationKey, handling.record, context)
+        if case .rejected(let error) = outcome,
+            let change = ConsentChange(error, of: handling.command, at: handling.context.now)
+        {
+            let news = try await tell(change, handling.command.conversationKey, handling.record, handling.context)
             return [end(handling, suppressed(handling, error))] + news
         }
         let receipt = try receipt(outcome, handling, channel)
         var result = result(handling, .accepted)
         result.messageID = receipt.messageID
         result.messageStatus = receipt.messageStatus
-        result.usedFallback = command.fallback != nil && sentAs.fallback == nil
+        result.usedFallback = isFallback
         return try await remember(result, handling)
+    }
+
+    private func isStopped(_ handling: Handling) async throws -> Bool {
+        try await ConsentBook(handling.context.state).isStopped(handling.command.conversationKey)
     }
 
     /// The end of an accepted command.
@@ -200,8 +206,8 @@ struct OutboundSenderProcessor: Processor {
         return Handling(
             command: command, record: record, number: number, context: context,
             open: open.open(
-                command.id, command.conversationKey, in: context.partition, begun: context.begun, isUnknown: context.effect == .unknown,
-                now: context.now, flow: flow.reading(number).sum))
+                command.id, command.conversationKey, in: context.partition, begun: context.begun,
+                isUnknown: context.effect == .unknown, now: context.now, flow: flow.reading(number).sum))
     }
 
     static func command(_ record: StoredRecord) throws(HandlerFailure) -> OutboundCommand {
@@ -213,8 +219,9 @@ struct OutboundSenderProcessor: Processor {
     }
 }
 
-/// A command under way through its handler.
-struct Handling: Sendable {
+/// A command under way through its handler. A class, because it is passed on at each step: of a struct with all that a
+/// command consists of each would be forty references counted up and down.
+final class Handling: Sendable {
     let command: OutboundCommand
     let record: StoredRecord
     /// Whose limits count: the business part of the conversation.
