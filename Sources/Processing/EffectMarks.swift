@@ -53,7 +53,9 @@ struct EffectMarks: Sendable {
     }
 
     mutating func refuse(run: UInt64) {
-        answers.refused += (waiting + committing).filter { $0.run == run }.map(\.id)
+        // Of most runs that end, none.
+        for mark in [waiting, committing].joined() where mark.run == run { answers.refused.append(mark.id) }
+        if answers.refused.isEmpty { return }
         waiting.removeAll { $0.run == run }
         committing.removeAll { $0.run == run }
     }
