@@ -15,6 +15,7 @@ final class SQLiteConsumer: Consumer {
     private let store: Store
     private let writer: Writer
     private let doorbell: Doorbell
+    private let ends: LogEnds
     private let logger: Logger
     private let state = Mutex(ConsumerState())
     /// Called once, when the consumer closes.
@@ -22,13 +23,14 @@ final class SQLiteConsumer: Consumer {
 
     init(
         _ membership: Membership, _ configuration: ConsumerConfiguration, _ store: Store, _ writer: Writer,
-        _ doorbell: Doorbell, _ logger: Logger, onClose: @escaping @Sendable (SQLiteConsumer) -> Void
+        _ doorbell: Doorbell, _ ends: LogEnds, _ logger: Logger, onClose: @escaping @Sendable (SQLiteConsumer) -> Void
     ) {
         self.membership = membership
         self.configuration = configuration
         self.store = store
         self.writer = writer
         self.doorbell = doorbell
+        self.ends = ends
         self.logger = logger
         self.onClose = onClose
     }
@@ -80,6 +82,7 @@ final class SQLiteConsumer: Consumer {
 
     /// Also nil when the calling task is cancelled; the member stays in its group until `close`.
     func next() async throws(LogError) -> ConsumerEvent? {
+        var hasWaited = false
         while !Task.isCancelled {
             let ticket = doorbell.ticket
             switch state.withLock({ $0.nextAction() }) {
@@ -87,10 +90,22 @@ final class SQLiteConsumer: Consumer {
             case .end: return nil
             case .fail(let error): throw error
             case .fetch(let plans):
-                if await !fetch(plans) { await doorbell.wait(past: ticket, until: nil) }
+                if hasWaited, await !hasNews(for: plans, ticket) {
+                    await doorbell.wait(past: ticket, until: nil)
+                } else if await !fetch(plans) {
+                    await doorbell.wait(past: ticket, until: nil)
+                    hasWaited = true
+                }
             }
         }
         return nil
+    }
+
+    /// Whether a ring was for us. Where that cannot be found out, reading will tell why.
+    private func hasNews(for plans: [ConsumerState.FetchPlan], _ ticket: UInt64) async -> Bool {
+        guard let ends = try? await ends.ends(after: ticket) else { return true }
+        if ends.versions[membership.group, default: 0] != state.withLock(\.version) { return true }
+        return plans.contains { ends.next[$0.id] != $0.position }
     }
 
     /// Reads what the partitions have next and whether the group has changed. False when there is nothing new.

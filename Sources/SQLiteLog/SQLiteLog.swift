@@ -18,6 +18,7 @@ public final class SQLiteLog: Log {
     let store: Store
     let writer: Writer
     private let doorbell: Doorbell
+    let ends: LogEnds
     let checkpointer: Checkpointer
     private let heartbeats: Heartbeats
     private let sweeper: Sweeper
@@ -47,6 +48,7 @@ public final class SQLiteLog: Log {
             throw LogError(.unavailable, "\(path) belongs to another process that is running")
         }
         doorbell = try Doorbell(store)
+        ends = LogEnds(store, doorbell)
         checkpointer = try Checkpointer(store, configuration)
         writer = try Writer(store, doorbell, checkpointer, configuration)
         heartbeats = Heartbeats(lease: configuration.lease)
@@ -75,7 +77,7 @@ public final class SQLiteLog: Log {
             topics: Set(configuration.topics).sorted(), clock: clock, lease: self.configuration.lease,
             grace: self.configuration.revocationGrace)
         let consumer = SQLiteConsumer(
-            membership, configuration, store, writer, doorbell, self.configuration.logger
+            membership, configuration, store, writer, doorbell, ends, self.configuration.logger
         ) { [heartbeats] in
             heartbeats.remove($0)
         }
@@ -86,7 +88,7 @@ public final class SQLiteLog: Log {
 
     public func reader() async throws(LogError) -> any Reader {
         if sweeping.withLock({ $0 == nil }) { throw LogError.logIsClosed }
-        return SQLiteReader(store, doorbell)
+        return SQLiteReader(store, doorbell, ends)
     }
 
     /// Applies retention and compaction now instead of at the next `sweepInterval`.
