@@ -14,11 +14,14 @@ import WhatsApp
 /// `learned()` what the platform made it learn. A waiter costs an entry in a table: there is one timer for all of them,
 /// and no thread.
 public final class SendLimiter: Sendable {
-    private typealias Waiting = CheckedContinuation<Result<SendPermit, SendRefusal>, Never>
+    private typealias Outcome = Result<SendPermit, SendRefusal>
+    private typealias Waiting = CheckedContinuation<Outcome, Never>
 
     private struct Shell {
         var state: SendLimiterState
         var waiting: [UInt64: Waiting] = [:]
+        /// Of those who do not wait yet, or need not.
+        var decided: [UInt64: Outcome] = [:]
         var nextID: UInt64 = 0
         var timer: (at: Duration, task: Task<Void, Never>)?
     }
@@ -44,20 +47,26 @@ public final class SendLimiter: Sendable {
 
     /// Waits for its turn, at most `maxWait`. Throws at once when waiting is no use, and when the task is cancelled.
     public func admit(_ admission: SendAdmission) async throws(SendRefusal) -> SendPermit {
-        let id = shell.withLock { shell in
+        var id: UInt64 = 0
+        step { shell, now in
             shell.nextID += 1
-            return shell.nextID
+            id = shell.nextID
+            return shell.state.admit(id, admission, at: now)
         }
-        let outcome = await withTaskCancellationHandler {
+        // Most need not wait.
+        if let decided = shell.withLock({ $0.decided.removeValue(forKey: id) }) { return try decided.get() }
+        let outcome = await withTaskCancellationHandler { [id] in
             await withCheckedContinuation { (continuation: Waiting) in
-                step { shell, now in
-                    shell.waiting[id] = continuation
-                    return shell.state.admit(id, admission, at: now)
+                let decided = shell.withLock { shell in
+                    let decided = shell.decided.removeValue(forKey: id)
+                    if decided == nil { shell.waiting[id] = continuation }
+                    return decided
                 }
-                // A cancellation before that found nothing to cancel.
+                if let decided { continuation.resume(returning: decided) }
+                // A cancellation before that found nobody waiting.
                 if Task.isCancelled { cancel(id) }
             }
-        } onCancel: {
+        } onCancel: { [id] in
             cancel(id)
         }
         return try outcome.get()
@@ -153,9 +162,9 @@ public final class SendLimiter: Sendable {
         return shell.withLock { shell in
             SendLimiterSnapshot(
                 waiting: shell.state.waiters.count, inFlight: shell.state.flights.count,
-                heldNumbers: shell.state.lanes.filter { $0.value.hold != nil }.map(\.key).sorted(),
+                heldNumbers: shell.state.lanes.numbers.filter { shell.state.lanes[$0]?.hold != nil }.sorted(),
                 pausedTemplates: shell.state.templates.count, pairs: shell.state.pairs.count,
-                rates: Dictionary(uniqueKeysWithValues: shell.state.lanes.keys.map { ($0, shell.state.rate(of: $0, at: now)) }))
+                rates: Dictionary(uniqueKeysWithValues: shell.state.lanes.numbers.map { ($0, shell.state.rate(of: $0, at: now)) }))
         }
     }
 
@@ -171,13 +180,20 @@ public final class SendLimiter: Sendable {
             // The time is read inside, so that events see it in order.
             let decisions = event(&shell, time.now)
             setTimer(&shell)
-            return decisions.map { ($0, shell.waiting.removeValue(forKey: $0.id)) }
-        }
-        for (decision, waiting) in ended {
-            switch decision {
-            case .go(let id): waiting?.resume(returning: .success(SendPermit { [weak self] in self?.report(id, $0) }))
-            case .refuse(_, let refusal): waiting?.resume(returning: .failure(refusal))
+            return decisions.compactMap { decision -> (Waiting, Outcome)? in
+                let outcome = outcome(of: decision)
+                if let waiting = shell.waiting.removeValue(forKey: decision.id) { return (waiting, outcome) }
+                shell.decided[decision.id] = outcome
+                return nil
             }
+        }
+        for (waiting, outcome) in ended { waiting.resume(returning: outcome) }
+    }
+
+    private func outcome(of decision: SendLimiterState.Decision) -> Outcome {
+        switch decision {
+        case .go(let id): .success(SendPermit(id, self))
+        case .refuse(_, let refusal): .failure(refusal)
         }
     }
 
@@ -206,20 +222,17 @@ public final class SendLimiter: Sendable {
 
 /// Leave to send one message. Report how it ended, once; a permit that nobody holds any more counts as `.noAnswer`.
 public final class SendPermit: Sendable {
-    private let end: Mutex<(@Sendable (SendReport) -> Void)?>
+    private let limiter: SendLimiter
+    private let id: UInt64
+    private let isReported = Atomic(false)
 
-    init(_ end: @escaping @Sendable (SendReport) -> Void) { self.end = Mutex(end) }
+    fileprivate init(_ id: UInt64, _ limiter: SendLimiter) { (self.id, self.limiter) = (id, limiter) }
 
-    deinit { take()?(.noAnswer) }
+    deinit { report(.noAnswer) }
 
     /// Only the first report counts.
-    public func report(_ report: SendReport) { take()?(report) }
-
-    private func take() -> (@Sendable (SendReport) -> Void)? {
-        end.withLock { end in
-            defer { end = nil }
-            return end
-        }
+    public func report(_ report: SendReport) {
+        if !isReported.exchange(true, ordering: .relaxed) { limiter.report(id, report) }
     }
 }
 

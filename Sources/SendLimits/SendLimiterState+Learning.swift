@@ -145,7 +145,7 @@ extension SendLimiterState {
     /// Which part of all partitions this instance owns.
     mutating func setShare(_ share: Double, at now: Duration) -> [Decision] {
         // What was earned under the old share is earned.
-        for number in Array(lanes.keys) {
+        for number in lanes.numbers {
             let rate = rate(of: number, at: now)
             lanes[number]?.bucket.refill(rate: rate, at: now)
         }
@@ -155,7 +155,7 @@ extension SendLimiterState {
 
     mutating func setNumbers(_ numbers: [SendingNumber], at now: Duration) -> [Decision] {
         profiles = Dictionary(numbers.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-        for (number, lane) in lanes where lane.ceilingAt == nil {
+        for number in lanes.numbers where lanes[number]?.ceilingAt == nil {
             lanes[number]?.rate.ceiling = profiles[number]?.rate ?? configuration.defaultRate
         }
         return wakeAll(at: now)
@@ -176,7 +176,7 @@ extension SendLimiterState {
     }
 
     private mutating func wakeAll(at now: Duration) -> [Decision] {
-        for number in lanes.keys { makeReady(number) }
+        for number in lanes.numbers { makeReady(number) }
         return poll(at: now)
     }
 

@@ -46,7 +46,7 @@ struct SendLimiterState: Sendable {
     let configuration: SendLimitsConfiguration
     let wallAtStart: Timestamp
     var profiles: [String: SendingNumber] = [:]
-    var lanes: [String: NumberLane] = [:]
+    var lanes = NumberLanes()
     var waiters: [UInt64: Waiter] = [:]
     var flights: [UInt64: Flight] = [:]
     var pairs: PairTable
@@ -127,7 +127,7 @@ struct SendLimiterState: Sendable {
     /// Makes sure the number has a lane; false when there are too many already.
     mutating func makeLane(_ number: String, at now: Duration) -> Bool {
         if lanes[number] != nil { return true }
-        if lanes.count >= configuration.maxNumbers { lanes = lanes.filter { !$0.value.isForgettable } }
+        if lanes.count >= configuration.maxNumbers { lanes.removeAll(where: \.isForgettable) }
         guard lanes.count < configuration.maxNumbers else { return false }
         let profile = profiles[number]
         lanes[number] = NumberLane(
