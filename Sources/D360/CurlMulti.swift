@@ -51,6 +51,7 @@ final class CurlMulti: @unchecked Sendable {
     private let configuration: HTTPTransportConfiguration
     private let inbox = Mutex(Inbox())
     private var active: [UnsafeMutableRawPointer: Active] = [:]
+    /// Handles kept for reuse, as many as there may be connections; one holds some kilobytes.
     private var idle: [CurlTransfer] = []
     private var nextSweep = SuspendingClock.now
     /// Empty but within `reap` and until `answerEnded`; kept for their memory.
@@ -63,8 +64,6 @@ final class CurlMulti: @unchecked Sendable {
         CurlThreads.endAtExit()
         return isReady
     }()
-    /// Handles kept for reuse; one holds some kilobytes.
-    private static let maxIdle = 256
     private static let sweepInterval = Duration.milliseconds(250)
 
     init(_ configuration: HTTPTransportConfiguration) {
@@ -243,7 +242,7 @@ final class CurlMulti: @unchecked Sendable {
             guard let entry = active.removeValue(forKey: easy) else { continue }
             ended.append((entry.waiter, entry.transfer.finish(code)))
             curl_multi_remove_handle(multi, easy)
-            if idle.count < Self.maxIdle { idle.append(entry.transfer) }
+            if idle.count < configuration.maxConnections { idle.append(entry.transfer) }
         }
         done.removeAll(keepingCapacity: true)
     }

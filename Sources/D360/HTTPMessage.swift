@@ -75,10 +75,17 @@ extension HTTPRequest {
     /// Nil when the request is safe to hand to libcurl: nothing in it can break out of its line.
     var fault: String? {
         if method.isEmpty || !method.utf8.allSatisfy(Self.isToken) { return "method is not a token" }
-        let scheme = url.prefix(8).lowercased()
-        if !scheme.hasPrefix("http://") && !scheme.hasPrefix("https://") { return "URL is not http or https" }
+        if !hasKnownScheme { return "URL is not http or https" }
         if !url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) { return "URL holds blanks or control characters" }
         return headers.fault
+    }
+
+    private var hasKnownScheme: Bool {
+        ["http://", "https://"].contains { (scheme: StaticString) in
+            scheme.withUTF8Buffer { scheme in
+                url.utf8.prefix(scheme.count).elementsEqual(scheme) { $0 | ($0 >= 0x41 && $0 <= 0x5a ? 0x20 : 0) == $1 }
+            }
+        }
     }
 
     /// By the scheme, which has been looked at before.
