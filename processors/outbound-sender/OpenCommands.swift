@@ -48,8 +48,8 @@ final class OpenCommands: Sendable {
 
     fileprivate struct Book {
         var entries: [String: Entry] = [:]
-        /// Ids of commands for which a status could bring news, by conversation.
-        var waiting: [String: Set<String>] = [:]
+        /// How many commands of a conversation there are for which a status could bring news.
+        var waiting: [String: Int] = [:]
         /// Commands in doubt.
         var doubts = 0
         var owned: Set<Int32> = []
@@ -153,18 +153,19 @@ extension OpenCommands.Book {
     fileprivate mutating func put(_ entry: OpenCommands.Entry, _ id: String) {
         let old = entries.updateValue(entry, forKey: id)
         doubts += (entry.state.isInDoubt ? 1 : 0) - (old?.state.isInDoubt == true ? 1 : 0)
-        if entry.state.isWaiting { waiting[entry.conversation, default: []].insert(id) } else { unwatch(id, entry.conversation) }
+        watch(entry.conversation, (entry.state.isWaiting ? 1 : 0) - (old?.state.isWaiting == true ? 1 : 0))
     }
 
     fileprivate mutating func remove(_ id: String) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         if entry.state.isInDoubt { doubts -= 1 }
-        unwatch(id, entry.conversation)
+        if entry.state.isWaiting { watch(entry.conversation, -1) }
     }
 
-    private mutating func unwatch(_ id: String, _ conversation: String) {
-        guard waiting[conversation]?.remove(id) != nil else { return }
-        if waiting[conversation]?.isEmpty == true { waiting[conversation] = nil }
+    private mutating func watch(_ conversation: String, _ change: Int) {
+        if change == 0 { return }
+        let count = waiting[conversation, default: 0] + change
+        waiting[conversation] = count == 0 ? nil : count
     }
 
     fileprivate func isCurrent(_ command: OpenCommand) -> Bool { terms[command.partition, default: 0] == command.term }
