@@ -197,6 +197,10 @@ extension JSONText {
     func stringEquals(_ token: JSONToken, _ text: String) -> Bool {
         let inside = inside(token)
         if token.hasEscapes { return Self.unescape(inside).elementsEqual(text.utf8) }
-        return inside.count == text.utf8.count && inside.elementsEqual(text.utf8)
+        guard inside.count == text.utf8.count else { return false }
+        // Bytes beside bytes; step by step for the rare text that lies elsewhere.
+        return text.utf8.withContiguousStorageIfAvailable { text in
+            inside.withUnsafeBytes { BorrowedBytes($0) == BorrowedBytes(UnsafeRawBufferPointer(text)) }
+        } ?? inside.elementsEqual(text.utf8)
     }
 }
