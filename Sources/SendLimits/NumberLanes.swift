@@ -4,43 +4,32 @@
 /// where it lies.
 struct NumberLanes: Sendable {
     private var places: [String: Int] = [:]
-    private var slots: [NumberLane?] = []
+    /// The first is that of numbers that are not there, and stays empty.
+    private var slots: [NumberLane?] = [nil]
     private var vacant: [Int] = []
 
     var count: Int { places.count }
     var numbers: [String] { Array(places.keys) }
 
+    /// Nil for a number that is not there: `insert` adds one.
     subscript(number: String) -> NumberLane? {
-        _read {
-            if let place = places[number] { yield slots[place] } else { yield nil }
-        }
-        _modify {
-            if let place = places[number] {
-                yield &slots[place]
-                if slots[place] == nil { forget(number, at: place) }
-            } else {
-                var made: NumberLane?
-                yield &made
-                if let made { insert(made, number) }
-            }
-        }
+        // Inlined, because an accessor that is called allocates what it keeps until it goes on.
+        @inline(__always) _read { yield slots[places[number] ?? 0] }
+        @inline(__always) _modify { yield &slots[places[number] ?? 0] }
     }
 
-    mutating func removeAll(where isGone: (NumberLane) -> Bool) {
-        for (number, place) in places where slots[place].map(isGone) ?? true {
-            slots[place] = nil
-            forget(number, at: place)
-        }
-    }
-
-    private mutating func insert(_ lane: NumberLane, _ number: String) {
+    mutating func insert(_ lane: NumberLane, of number: String) {
+        precondition(places[number] == nil, "a number has one lane")
         let place = vacant.popLast() ?? slots.count
         if place == slots.count { slots.append(lane) } else { slots[place] = lane }
         places[number] = place
     }
 
-    private mutating func forget(_ number: String, at place: Int) {
-        places[number] = nil
-        vacant.append(place)
+    mutating func removeAll(where isGone: (NumberLane) -> Bool) {
+        for (number, place) in places where slots[place].map(isGone) ?? true {
+            slots[place] = nil
+            places[number] = nil
+            vacant.append(place)
+        }
     }
 }

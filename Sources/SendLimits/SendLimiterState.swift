@@ -130,8 +130,8 @@ struct SendLimiterState: Sendable {
         if lanes.count >= configuration.maxNumbers { lanes.removeAll(where: \.isForgettable) }
         guard lanes.count < configuration.maxNumbers else { return false }
         let profile = profiles[number]
-        lanes[number] = NumberLane(
-            account: profile?.account ?? number, rate: profile?.rate ?? configuration.defaultRate, at: now)
+        let rate = profile?.rate ?? configuration.defaultRate
+        lanes.insert(NumberLane(account: profile?.account ?? number, rate: rate, at: now), of: number)
         return true
     }
 
