@@ -4,7 +4,9 @@ public enum ConversationKey {
     public static func make(business: String, user: String) -> String { "\(business):\(user)" }
 
     /// The business part of a key: `phone_number_id`, or the channel's name where that is not known.
-    public static func business(of key: String) -> String { String(key.prefix { $0 != ":" }) }
+    public static func business(of key: String) -> String {
+        String(decoding: key.utf8.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
+    }
 
     /// The user part of a key; of a key that is not the business's own, everything behind the first colon.
     static func user(of key: String, business: String) -> String {

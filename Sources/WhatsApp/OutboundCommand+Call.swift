@@ -86,7 +86,6 @@ extension OutboundCommand {
 
     /// Conversation keys are `<business>:<user>`, and a group's user part begins with `group:`.
     private var isToGroup: Bool {
-        guard let colon = conversationKey.firstIndex(of: ":") else { return false }
-        return conversationKey[colon...].hasPrefix(":group:")
+        conversationKey.utf8.drop { $0 != UInt8(ascii: ":") }.starts(with: ":group:".utf8)
     }
 }
