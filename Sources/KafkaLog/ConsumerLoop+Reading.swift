@@ -157,10 +157,10 @@ extension ConsumerLoop {
 
     /// Takes the record of a message unless it is stale. The message is the record's, or given back.
     func accept(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ intake: inout Intake) {
-        if !intake.goesOn(with: message.pointee) {
+        if !intake.goesOn(with: message) {
             close(&intake)
             let source = source(of: message.pointee)
-            intake.begin(source, message.pointee, next: reading[source]?.next, loan: lending.begin(source))
+            intake.begin(source, message, next: reading[source]?.next, loan: lending.begin(source))
         }
         guard let expected = intake.next, message.pointee.offset >= expected else {
             return rd_kafka_message_destroy(message)

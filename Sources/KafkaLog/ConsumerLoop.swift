@@ -172,8 +172,8 @@ final class ConsumerLoop: @unchecked Sendable {
 
     /// Until the next timer; a minute when only messages and wake-ups matter.
     private var pollMilliseconds: Int32 {
-        let timers = [assignment.nextTimer, commitRetryAt ?? commits.due, fetchRetryAt, patienceEnd, closeDeadline].compactMap { $0 }
-        guard let next = timers.min() else { return 60_000 }
+        let timers = [assignment.nextTimer, commitRetryAt ?? commits.due, fetchRetryAt, patienceEnd, closeDeadline]
+        guard let next = timers.compactMap({ $0 }).min() else { return 60_000 }
         return Int32(max(0, min((next - .now).milliseconds + 1, 60_000)))
     }
 

@@ -13,7 +13,7 @@ import Testing
             StoredRecord(
                 source: source, offset: $0, key: nil, value: [1], headers: Headers(), timestamp: Timestamp(milliseconds: 0))
         }
-        return Intake.Chunk(source: source, records: records, bytes: records.reduce(0) { $0 + Intake.Chunk.cost($1) })
+        return Intake.Chunk(source: source, records: records, bytes: records.reduce(0) { $0 + Intake.Chunk.cost($1.byteCount) })
     }
     private func take(_ buffer: inout BufferedRecords) -> [Offset]? {
         guard case .records(_, let records) = buffer.take() else { return nil }

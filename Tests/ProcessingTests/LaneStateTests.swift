@@ -114,7 +114,7 @@ import Testing
             lent = content
             lane.receive(
                 Self.source,
-                (0..<2).map { StoredRecord(offset: $0, timestamp: Timestamp(seconds: 0), content: content) })
+                (0..<2).map { StoredRecord(offset: $0, timestamp: Timestamp(seconds: 0), content: content, byteCount: 2) })
         }
         #expect(lent != nil)
         do {
@@ -134,7 +134,7 @@ import Testing
         var lane = Self.lane(work)
         func run(_ content: LentContent, _ offset: Offset, _ outcome: RunResult.Outcome) throws {
             lane.receive(
-                Self.source, [StoredRecord(offset: offset, timestamp: Timestamp(seconds: 0), content: content)])
+                Self.source, [StoredRecord(offset: offset, timestamp: Timestamp(seconds: 0), content: content, byteCount: 2)])
             let run = try #require(lane.turn(at: Self.moment(0)).start.first)
             lane.finish(run, RunResult(outcomes: [outcome]), at: Self.moment(0))
         }
@@ -142,9 +142,9 @@ import Testing
         let inOrder = LentContent(Self.source, key: [2])
         try run(inOrder, 1, .done([]))
         #expect(inOrder.copies == (work == .ordered ? 0 : 1), "a queue per key needs it once")
+        let behind = LentContent(Self.source, key: [1])
         lane.receive(
-            Self.source,
-            [StoredRecord(offset: 2, timestamp: Timestamp(seconds: 0), content: LentContent(Self.source, key: [1]))])
+            Self.source, [StoredRecord(offset: 2, timestamp: Timestamp(seconds: 0), content: behind, byteCount: 2)])
         #expect(lane.turn(at: Self.moment(0)).start.isEmpty, "but the next of the parked key waits")
     }
 }
@@ -156,12 +156,11 @@ private final class LentContent: RecordContent {
     private let reads = Mutex(0)
     init(_ source: TopicPartition, key: [UInt8] = [7]) { (self.source, ownKey) = (source, key) }
     var copies: Int { reads.withLock { $0 } }
-    var key: [UInt8]? {
+    func key(at index: Int) -> [UInt8]? {
         reads.withLock { $0 += 1 }
         return ownKey
     }
-    var keyHash: UInt32 { Murmur2.hash(ownKey) }
-    var value: [UInt8]? { [8] }
-    var headers: Headers { Headers() }
-    var byteCount: Int { 2 }
+    func keyHash(at index: Int) -> UInt32 { Murmur2.hash(ownKey) }
+    func value(at index: Int) -> [UInt8]? { [8] }
+    func headers(at index: Int) -> Headers { Headers() }
 }

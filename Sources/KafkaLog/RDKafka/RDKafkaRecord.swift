@@ -71,17 +71,22 @@ enum RDKafkaRecord {
         return made
     }
 
-    /// Takes a fetched message over: with a loan it stays where it is, else it is copied and given back.
+    /// Takes fetched messages of one partition over: with a loan they stay where they are, else they are copied and given back.
     static func take(
-        _ message: UnsafeMutablePointer<rd_kafka_message_t>, of source: TopicPartition, on loan: Loan?
-    ) -> StoredRecord {
-        if let loan {
-            return StoredRecord(
-                offset: message.pointee.offset, timestamp: timestamp(of: message),
-                content: RDKafkaMessage(message, on: loan))
+        _ messages: [UnsafeMutablePointer<rd_kafka_message_t>], of source: TopicPartition, on loan: Loan?
+    ) -> [StoredRecord] {
+        guard let loan else {
+            return messages.map { message in
+                defer { rd_kafka_message_destroy(message) }
+                return stored(message, of: source)
+            }
         }
-        defer { rd_kafka_message_destroy(message) }
-        return stored(message, of: source)
+        let content = RDKafkaMessages(messages, on: loan)
+        return messages.enumerated().map { index, message in
+            StoredRecord(
+                offset: message.pointee.offset, timestamp: timestamp(of: message), content: content, index: index,
+                byteCount: byteCount(of: message))
+        }
     }
 
     /// Copies a fetched message; the caller destroys the message.
