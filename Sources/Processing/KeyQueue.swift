@@ -13,8 +13,8 @@ struct KeyQueue {
         case isNotReady
     }
 
-    private var side = Fifo<Work>()
-    private var main = Fifo<Work>()
+    private var side = WorkQueue()
+    private var main = WorkQueue()
     private var isBusy = false
     /// That is busy with it, if it is one for main records.
     private var hand: Hand?
@@ -25,23 +25,24 @@ struct KeyQueue {
     var first: Work? { side.first ?? main.first }
 
     /// Works of one kind. Answers the first record if the key has become ready with it.
-    mutating func add(_ works: [Work], inFront: Bool) -> Work? {
+    ///
+    /// - Parameter isAlike: see `WorkQueue`.
+    mutating func add(_ works: [Work], isAlike: Bool, inFront: Bool) -> Work? {
         let isSide = works[0].isSide
         let wasEmpty = isSide ? side.isEmpty : main.isEmpty
         switch (isSide, inFront) {
-        case (true, false): side.append(contentsOf: works)
+        case (true, false): side.append(works, isAlike: isAlike)
         case (true, true): side.prepend(works)
-        case (false, false): main.append(contentsOf: works)
+        case (false, false): main.append(works, isAlike: isAlike)
         case (false, true): main.prepend(works)
         }
         // What was added is all that the key has of its kind: so it has become ready, or ready for side records.
         return wasEmpty && !isBusy && (isSide || side.isEmpty) ? list() : nil
     }
 
+    /// Works of one kind.
     mutating func pop(upTo most: Int, while suits: (Work) -> Bool) -> [Work] {
-        if side.isEmpty { return main.popFirst(upTo: most, while: suits) }
-        let taken = side.popFirst(upTo: most, while: suits)
-        return side.isEmpty ? taken + main.popFirst(upTo: most - taken.count, while: suits) : taken
+        side.isEmpty ? main.popFirst(upTo: most, while: suits) : side.popFirst(upTo: most, while: suits)
     }
 
     mutating func beginSide() -> Bool {

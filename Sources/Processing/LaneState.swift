@@ -147,7 +147,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     mutating func receive(_ source: TopicPartition, _ records: [StoredRecord]) {
         guard case .open = phase, let works = partitions[source]?.receive(records) else { return }
         for work in works { heldBytes += work.bytes }
-        queues.append(works)
+        queues.append(works, isAlike: partitions[source]?.areAlike ?? false)
     }
 
     mutating func committed(_ job: CommitJob, at now: Moment<Instant>) {

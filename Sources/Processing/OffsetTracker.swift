@@ -161,14 +161,10 @@ struct OffsetTracker {
     }
 
     private func index(of offset: Offset) -> Int {
-        var low = 0
-        var high = entries.first?.offset == offset ? 0 : entries.count
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[middle].offset < offset { low = middle + 1 } else { high = middle }
-        }
-        precondition(low < entries.count && entries[low].offset == offset, "only what was received can finish")
-        return low
+        if entries.first?.offset == offset { return 0 }
+        let index = entries.partitioningIndex { $0.offset >= offset }
+        precondition(index < entries.count && entries[index].offset == offset, "only what was received can finish")
+        return index
     }
 
     /// What to commit: as far as the exceptions below can be listed, omitted ones not being worth it.

@@ -33,6 +33,9 @@ struct PartitionState: Sendable {
         return work
     }
 
+    /// Whether its next records are all to be handled in the same way.
+    var areAlike: Bool { silent == nil }
+
     mutating func receive(_ records: [StoredRecord]) -> [Work] {
         var works: [Work] = []
         works.reserveCapacity(records.count)

@@ -102,16 +102,3 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
         return lines.removeValue(forKey: key)?.behind ?? []
     }
 }
-
-extension Array {
-    /// Index of the first element that `isBehind`, all later ones being so too, by bisection.
-    func partitioningIndex(where isBehind: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}
