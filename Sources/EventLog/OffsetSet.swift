@@ -63,7 +63,12 @@ public struct OffsetSet: Sendable, Hashable, Sequence {
     /// The members that lie in `bounds`.
     public func clamped(to bounds: Range<Offset>) -> OffsetSet {
         var part = OffsetSet()
-        part.ranges = ranges.map { $0.clamped(to: bounds) }.filter { !$0.isEmpty }
+        if bounds.isEmpty { return part }
+        var index = firstRange(endingAfter: bounds.lowerBound)
+        while index < ranges.count, ranges[index].lowerBound < bounds.upperBound {
+            part.ranges.append(ranges[index].clamped(to: bounds))
+            index += 1
+        }
         return part
     }
 

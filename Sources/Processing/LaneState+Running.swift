@@ -61,21 +61,20 @@ extension LaneState {
         return []
     }
 
-    /// Parks those that must wait: mostly none, though others be parked.
-    private mutating func withoutWaiting(_ works: [Work], _ now: Moment<Instant>) -> [Work] {
-        guard let first = works.firstIndex(where: { mustWait($0, now) }) else { return works }
-        return works[..<first] + works[first...].filter { work in
+    /// Parks those that must wait: few, or none, though others be parked.
+    private mutating func withoutWaiting(_ works: consuming [Work], _ now: Moment<Instant>) -> [Work] {
+        works.removeAll { work in
+            guard mustWait(work, now) else { return false }
             if isBlocked(work) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
                 park(work, failure, now)
             } else if let scope = scopeThatBlocks(work, now) {
                 hold(work, scope, now)
-            } else {
-                return true
             }
-            return false
+            return true
         }
+        return works
     }
 
     private func mustWait(_ work: Work, _ now: Moment<Instant>) -> Bool {
