@@ -29,7 +29,7 @@ struct ProcessingBench: AsyncParsableCommand {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         var goals = Goals()
-        print("| processor | log | records | records/s |\n|---|---|--:|--:|")
+        print("| processor | log | records | records/s | µs of CPU a record |\n|---|---|--:|--:|--:|")
         if wants("speed") { try await speed(folder, &goals) }
         if wants("waiting") { try await waiting(folder, &goals) }
         if wants("failing") { try await failing(folder, &goals) }
@@ -42,8 +42,14 @@ struct ProcessingBench: AsyncParsableCommand {
 
     private func wants(_ part: String) -> Bool { only.isEmpty || only.contains(part) }
 
-    private func row(_ processor: String, _ log: String, _ records: Int, _ rate: Double?) {
-        print("| \(processor) | \(log) | \(records) | \(rate.map { String(format: "%.0f", $0) } ?? "–") |")
+    /// - Parameter cpu: of this process, which is all but the brokers.
+    private func row(_ processor: String, _ log: String, _ records: Int, _ rate: Double?, cpu: Double? = nil) {
+        func text(_ value: Double?, _ format: String) -> String { value.map { String(format: format, $0) } ?? "–" }
+        print("| \(processor) | \(log) | \(records) | \(text(rate, "%.0f")) | \(text(cpu, "%.2f")) |")
+    }
+
+    private func row(_ processor: String, _ log: String, _ runs: [ProcessorRun.Spent]) {
+        row(processor, log, runs.first?.records ?? 0, median(runs.map(\.rate)), cpu: median(runs.map(\.cpuPerRecord)))
     }
 
     /// A log of its own with a backlog, for as long as `body` takes.
@@ -75,17 +81,17 @@ struct ProcessingBench: AsyncParsableCommand {
 
     private func speed(_ folder: URL, _ goals: inout Goals) async throws {
         let count = quick ? 100_000 : 400_000
-        var (ordered, perKey): ([Double], [Double]) = ([], [])
+        var (ordered, perKey): ([ProcessorRun.Spent], [ProcessorRun.Spent]) = ([], [])
         try await withBacklog(in: folder, partitions: 12, records: count) { run in
             for _ in 0..<rounds {
-                ordered.append(try await run.rate(of: doNothing(run, .ordered), over: count))
-                perKey.append(try await run.rate(of: doNothing(run, Self.perKey), over: count))
+                ordered.append(try await run.spend(on: doNothing(run, .ordered), over: count))
+                perKey.append(try await run.spend(on: doNothing(run, Self.perKey), over: count))
             }
         }
-        row("does nothing, batches", "embedded", count, median(ordered))
-        row("does nothing, per key", "embedded", count, median(perKey))
-        goals.atLeast("embedded_ordered_records_per_second", median(ordered), 50_000)
-        goals.atLeast("embedded_per_key_records_per_second", median(perKey), 50_000)
+        row("does nothing, batches", "embedded", ordered)
+        row("does nothing, per key", "embedded", perKey)
+        goals.atLeast("embedded_ordered_records_per_second", median(ordered.map(\.rate)), 50_000)
+        goals.atLeast("embedded_per_key_records_per_second", median(perKey.map(\.rate)), 50_000)
     }
 
     /// One partition, 1,000 conversations: many at once beside one at a time.
@@ -96,8 +102,9 @@ struct ProcessingBench: AsyncParsableCommand {
         try await withBacklog(in: folder, partitions: 1, records: many) { run in
             for _ in 0..<(quick ? 1 : 3) {
                 func rate(_ work: WorkMode, _ count: Int) async throws -> Double {
-                    try await run.rate(
-                        of: Waiting(name: Self.fresh("waiting"), inputs: [run.backlog.topic], work: work), over: count)
+                    try await run.spend(
+                        on: Waiting(name: Self.fresh("waiting"), inputs: [run.backlog.topic], work: work), over: count
+                    ).rate
                 }
                 let (one, all) = (try await rate(.concurrent(limit: 1), few), try await rate(Self.perKey, many))
                 alone.append(one)
@@ -114,7 +121,7 @@ struct ProcessingBench: AsyncParsableCommand {
     private func failing(_ folder: URL, _ goals: inout Goals) async throws {
         let (computing, answering) = quick ? (150_000, 15_000) : (300_000, 30_000)
         try await withBacklog(in: folder, partitions: 12, records: computing) { run in
-            let cost = try await costOfFailures(run, computing, "does nothing, batches") { doNothing(run, .ordered) }
+            let cost = try await costOfFailures(run, computing, pairs: 5, "does nothing, batches") { doNothing(run, .ordered) }
             goals.atMost("failing_cost_percent_computing", cost, 5)
         }
         try await withBacklog(in: folder, partitions: 1, records: answering) { run in
@@ -126,27 +133,28 @@ struct ProcessingBench: AsyncParsableCommand {
     }
 
     /// The healthy are as many in both runs of a round; so the times compare as their rates do.
+    ///
+    /// - Parameter pairs: of each round. Short runs differ by more than what is to be seen.
     private func costOfFailures<Base: Processor>(
-        _ run: ProcessorRun, _ count: Int, _ name: String, _ make: () -> Base
+        _ run: ProcessorRun, _ count: Int, pairs: Int = 1, _ name: String, _ make: () -> Base
     ) async throws -> Double? {
         let failing = run.backlog.onePerCent
         // As many to look up, none of which comes.
         let others = Set(failing.map { $0 + [0] })
-        var (costs, healthy, partly): ([Double], [Double], [Double]) = ([], [], [])
-        for round in 0..<rounds {
-            var times: [Bool: Duration] = [:]
+        var (costs, healthy, partly): ([Double], [ProcessorRun.Spent], [ProcessorRun.Spent]) = ([], [], [])
+        for round in 0..<rounds * pairs {
+            var runs: [Bool: ProcessorRun.Spent] = [:]
             for fails in round.isMultiple(of: 2) ? [false, true] : [true, false] {
                 let processor = PartlyFailing(base: make(), failing: fails ? failing : others)
-                times[fails] = try await run.time(of: processor, over: count)
+                runs[fails] = try await run.spend(on: processor, over: count)
             }
-            guard let good = times[false], let bad = times[true] else { continue }
-            costs.append(100 * (1 - good / bad))
-            let survivors = Double(count) * 0.99
-            healthy.append(survivors / (good / .seconds(1)))
-            partly.append(survivors / (bad / .seconds(1)))
+            guard let good = runs[false], let bad = runs[true] else { continue }
+            costs.append(100 * (1 - good.time / bad.time))
+            healthy.append(good)
+            partly.append(bad)
         }
-        row("\(name): healthy records", "embedded", count, median(healthy))
-        row("\(name): healthy beside 1 % failing", "embedded", count, median(partly))
+        row("\(name)", "embedded", healthy)
+        row("\(name), 1 % of conversations failing", "embedded", partly)
         return median(costs)
     }
 
@@ -164,9 +172,9 @@ struct ProcessingBench: AsyncParsableCommand {
         defer { filler.stop() }
         let memory = ProcessMemory(records: count)
         let run = ProcessorRun(log: log, backlog: backlog)
-        let time = try await run.time(of: doNothing(run, .ordered), over: count) { memory.look($0) }
+        let spent = try await run.spend(on: doNothing(run, .ordered), over: count) { memory.look($0) }
         await log.close()
-        row("does nothing, while written by another process", "embedded", count, Double(count) / (time / .seconds(1)))
+        row("does nothing, while written by another process", "embedded", [spent])
         print("memory: \(memory.summary)")
         goals.atMost("memory_growth_mib", memory.growth, 16)
     }
@@ -178,7 +186,8 @@ struct ProcessingBench: AsyncParsableCommand {
         try await backlog.create(on: log)
         try await backlog.fill(count, on: log)
         let run = ProcessorRun(log: log, backlog: backlog)
-        var (shares, bare, copying, ordered): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
+        var (shares, bare, copying): ([Double], [Double], [Double]) = ([], [], [])
+        var (bareCPU, ordered): ([Double], [ProcessorRun.Spent]) = ([], [])
         func loop(copies: Bool) async throws -> Double {
             try await offPool {
                 try BarePollLoop.rate(
@@ -186,18 +195,25 @@ struct ProcessingBench: AsyncParsableCommand {
                     copies: copies)
             }
         }
-        for _ in 0..<rounds {
+        // The brokers compile what they serve while they serve it first.
+        for _ in 0..<2 {
+            _ = try await loop(copies: false)
+            _ = try await run.spend(on: doNothing(run, .ordered), over: count)
+        }
+        for round in 0..<rounds {
+            let before = CPUTime.microseconds
             let limit = try await loop(copies: false)
-            let ours = try await run.rate(of: doNothing(run, .ordered), over: count)
-            copying.append(try await loop(copies: true))
+            bareCPU.append((CPUTime.microseconds - before) / Double(count))
+            let ours = try await run.spend(on: doNothing(run, .ordered), over: count)
+            if round < 3 { copying.append(try await loop(copies: true)) }
             bare.append(limit)
             ordered.append(ours)
-            shares.append(ours / limit)
+            shares.append(ours.rate / limit)
         }
         await log.close()
-        row("bare rd_kafka_consumer_poll loop", "Kafka", count, median(bare))
+        row("bare rd_kafka_consumer_poll loop", "Kafka", count, median(bare), cpu: median(bareCPU))
         row("the same, key, value and headers copied", "Kafka", count, median(copying))
-        row("does nothing, batches", "Kafka", count, median(ordered))
+        row("does nothing, batches", "Kafka", ordered)
         goals.atLeast("kafka_to_bare_poll_loop", median(shares), 0.8)
     }
 

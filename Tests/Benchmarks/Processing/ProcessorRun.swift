@@ -10,15 +10,23 @@ struct ProcessorRun {
     let log: any Log
     let backlog: Backlog
 
-    /// Records per second.
-    func rate(of processor: some Processor, over count: Int) async throws -> Double {
-        Double(count) / (try await time(of: processor, over: count) / .seconds(1))
+    /// What a run took.
+    struct Spent {
+        let records: Int
+        let time: Duration
+        /// Microseconds of this process, all threads.
+        let cpu: Double
+
+        /// Records per second.
+        var rate: Double { Double(records) / (time / .seconds(1)) }
+        /// Microseconds a record.
+        var cpuPerRecord: Double { cpu / Double(records) }
     }
 
     /// - Parameter onProgress: hears after each commit how many records lie behind.
-    func time(
-        of processor: some Processor, over count: Int, onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
-    ) async throws -> Duration {
+    func spend(
+        on processor: some Processor, over count: Int, onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) async throws -> Spent {
         let configuration = ProcessorRuntimeConfiguration(start: .earliest, sessionTimeout: .seconds(10))
         try await log.admin.createTopics([
             TopicSpec(configuration.deadLetters(of: processor), partitions: 1, retention: .delete(days: 1))
@@ -29,17 +37,17 @@ struct ProcessorRun {
             until: Int64(count), onProgress: onProgress)
         let runtime = ProcessorRuntime(
             processor: processor, log: log, configuration: configuration, observer: meter, logger: Backlog.silentLogger())
-        return try await withThrowingTaskGroup(of: Duration?.self) { group in
+        return try await withThrowingTaskGroup(of: Spent?.self) { group in
             group.addTask {
                 try await ProcessorService(runtime).run()
                 return nil
             }
             group.addTask { await meter.taken() }
             defer { group.cancelAll() }
-            guard let first = try await group.next(), let time = first else {
+            guard let first = try await group.next(), let spent = first else {
                 throw BenchError("\(processor.name) ended before its backlog did")
             }
-            return time
+            return spent
         }
     }
 }
@@ -47,10 +55,10 @@ struct ProcessorRun {
 /// Passes everything on to the processor's metrics, and takes the time.
 private final class Meter: ProcessorObserver {
     private struct Book {
-        var began: ContinuousClock.Instant?
+        var began: (at: ContinuousClock.Instant, cpu: Double)?
         var positions: [TopicPartition: Offset] = [:]
-        var took: Duration?
-        var waiter: CheckedContinuation<Duration, Never>?
+        var spent: ProcessorRun.Spent?
+        var waiter: CheckedContinuation<ProcessorRun.Spent, Never>?
     }
 
     private let metrics: ProcessorMetrics
@@ -65,35 +73,36 @@ private final class Meter: ProcessorObserver {
         self.onProgress = onProgress
     }
 
-    func taken() async -> Duration {
+    func taken() async -> ProcessorRun.Spent {
         await withCheckedContinuation { continuation in
-            let took = book.withLock { book in
-                if book.took == nil { book.waiter = continuation }
-                return book.took
+            let spent = book.withLock { book in
+                if book.spent == nil { book.waiter = continuation }
+                return book.spent
             }
-            if let took { continuation.resume(returning: took) }
+            if let spent { continuation.resume(returning: spent) }
         }
     }
 
     func received(_ records: Int, from partition: TopicPartition) {
-        if !hasBegun.exchange(true, ordering: .relaxed) { book.withLock { $0.began = .now } }
+        if !hasBegun.exchange(true, ordering: .relaxed) { book.withLock { $0.began = (.now, CPUTime.microseconds) } }
         metrics.received(records, from: partition)
     }
 
     func progressed(_ partition: TopicPartition, to offset: Offset, parked: Int, oldest: Timestamp?) {
-        let (behind, waiter, took) = book.withLock { book in
+        let (behind, waiter, spent) = book.withLock { book in
             book.positions[partition] = offset
             let behind = book.positions.values.reduce(0, +)
-            guard behind >= count, book.took == nil, let began = book.began else {
-                return (behind, nil as CheckedContinuation<Duration, Never>?, Duration.zero)
+            guard behind >= count, book.spent == nil, let began = book.began else {
+                return (behind, nil as CheckedContinuation<ProcessorRun.Spent, Never>?, nil as ProcessorRun.Spent?)
             }
-            let took = ContinuousClock.now - began
-            book.took = took
+            let spent = ProcessorRun.Spent(
+                records: Int(count), time: ContinuousClock.now - began.at, cpu: CPUTime.microseconds - began.cpu)
+            book.spent = spent
             defer { book.waiter = nil }
-            return (behind, book.waiter, took)
+            return (behind, book.waiter, spent)
         }
         onProgress(behind)
-        waiter?.resume(returning: took)
+        if let spent { waiter?.resume(returning: spent) }
     }
 
     func handled(_ partition: TopicPartition, _ outcome: HandlingOutcome, took: [Duration]) {
