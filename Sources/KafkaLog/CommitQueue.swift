@@ -4,8 +4,8 @@ import EventLog
 /// than one before it. A pure state machine; the consumer's thread holds it and acts on its answers.
 ///
 /// Under load all lanes commit as soon as they may, and each request costs the brokers, which store it three times, as
-/// much as some hundred records. So requests keep a distance on the average, but for those with a note: an effect waits
-/// for that.
+/// much as some hundred records. So requests keep a distance on the average, but for those with marks in their notes: an
+/// effect waits for these.
 struct CommitQueue {
     typealias Answer = @Sendable (Result<Void, LogError>) -> Void
 
@@ -13,7 +13,8 @@ struct CommitQueue {
         let commits: [TopicPartition: Commit]
         let deadline: ContinuousClock.Instant
         let answer: Answer
-        var hasNote: Bool { commits.values.contains { !$0.metadata.isEmpty } }
+        /// An effect may wait for it.
+        let hasMarks: Bool
     }
 
     /// From one request to the next, on the average.
@@ -35,10 +36,11 @@ struct CommitQueue {
     mutating func add(
         _ commits: [TopicPartition: Commit], deadline: ContinuousClock.Instant, answer: @escaping Answer
     ) {
-        waiting.append(Waiter(commits: commits, deadline: deadline, answer: answer))
+        let hasMarks = commits.values.contains { !$0.metadata.isEmpty && !Progress($0).attempted.isEmpty }
+        waiting.append(Waiter(commits: commits, deadline: deadline, answer: answer, hasMarks: hasMarks))
     }
 
-    /// When the next request may go out, notes apart; nil when none is wanted or one is under way.
+    /// When the next request may go out, marks apart; nil when none is wanted or one is under way.
     var due: ContinuousClock.Instant? {
         waiting.isEmpty || isInFlight ? nil : even - Self.distance * (Self.burst - 1)
     }
@@ -48,7 +50,7 @@ struct CommitQueue {
     mutating func next(
         owned: Set<TopicPartition>, at now: ContinuousClock.Instant, answers: inout [() -> Void]
     ) -> [TopicPartition: Commit]? {
-        guard let due, due <= now || waiting.contains(where: \.hasNote) else { return nil }
+        guard let due, due <= now || waiting.contains(where: \.hasMarks) else { return nil }
         request = [:]
         for waiter in waiting {
             guard waiter.commits.keys.allSatisfy(owned.contains) else {

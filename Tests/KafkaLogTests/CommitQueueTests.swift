@@ -43,14 +43,16 @@ import Testing
         }
     }
 
-    @Test func aNoteGoesOutAtOnceAndTakesTheOthersAlong() {
+    @Test func aMarkGoesOutAtOnceAndTakesTheOthersAlong() {
         var queue = CommitQueue(now: start)
         useUpBurst(&queue)
-        add([t0: Commit(offset: 20)], to: &queue)
-        let marked = Commit(offset: 3, metadata: "m1 a=1")
+        add([t0: Commit(offset: 20, metadata: "mr1 p=3 t=0.1.7")], to: &queue)
+        let early = next(&queue, at: .milliseconds(1))
+        #expect(early == nil, "nobody waits for it to be known what is parked")
+        let marked = Commit(offset: 3, metadata: "mr1 a=0")
         add([t1: marked], to: &queue)
         let request = next(&queue, at: .milliseconds(1))
-        #expect(request == [t0: Commit(offset: 20), t1: marked])
+        #expect(request == [t0: Commit(offset: 20, metadata: "mr1 p=3 t=0.1.7"), t1: marked])
         #expect(queue.due == nil, "one request at a time")
     }
 }
