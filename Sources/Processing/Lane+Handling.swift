@@ -20,28 +20,33 @@ extension Lane {
         var failedKeys = OrderKeySet()
         var tally = HandlingTally(context.observer)
         defer { tally.tell() }
-        result.outcomes.reserveCapacity(run.works.count)
+        let works = run.works
+        result.outcomes.reserveCapacity(works.count)
         let begun = context.now
+        var (wall, readAt) = (begun.wall, begun.instant)
         var started = begun.instant
-        for (index, work) in run.works.enumerated() {
+        // By index: a loop over the works would copy each.
+        for index in works.indices {
             guard case .goOn = run.begin(index, at: started) else { return }
-            if failedKeys.contains(work.record) {
+            if failedKeys.contains(works[index].record) {
                 result.outcomes.append(.behind)
                 continue
             }
-            let wall = begun.wall + begun.instant.duration(to: started)
-            let ending = await handle(work, at: wall, run, batch, &result)
+            if readAt.duration(to: started) >= .milliseconds(1) {
+                (wall, readAt) = (begun.wall + begun.instant.duration(to: started), started)
+            }
+            let ending = await handle(works[index], at: wall, run, batch, &result)
             let ended = context.clock.now
             let took = started.duration(to: ended)
             started = ended
             switch ending {
             case .done(let outputs):
-                tally.add(work, took)
+                tally.add(works[index], took)
                 result.outcomes.append(.done(outputs))
             case .failed(let failure):
-                context.observer.handled(work.record.source, .failed, took: [took])
-                if case .processor = failure.scope, !work.isSide { return result.outage = failure }
-                failedKeys.insert(OrderKey(work.record))
+                context.observer.handled(works[index].record.source, .failed, took: [took])
+                if case .processor = failure.scope, !works[index].isSide { return result.outage = failure }
+                failedKeys.insert(OrderKey(works[index].record))
                 result.outcomes.append(.failed(failure))
             case .refused: return
             }
@@ -83,8 +88,10 @@ extension Lane {
     /// Calls `endBatch` for the records that were handled. When it fails, each is handled again in a batch of its own,
     /// so that the failure meets the one that causes it.
     private func endBatch(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
-        let handled = zip(run.works, result.outcomes).compactMap { work, outcome in
-            if case .done = outcome { work.record } else { nil }
+        var handled: [StoredRecord] = []
+        handled.reserveCapacity(result.outcomes.count)
+        for index in result.outcomes.indices {
+            if case .done = result.outcomes[index] { handled.append(run.works[index].record) }
         }
         if handled.isEmpty { return }
         if case .disowned = run.begin(run.works.count, at: context.clock.now) { return }

@@ -7,12 +7,13 @@ extension LaneState {
     mutating func nextCommit(_ now: Moment<Instant>) -> CommitJob? {
         if case .closed = phase { return nil }
         guard committing == nil, !isTooEarly(now) else { return nil }
+        if isNoteOld, running.isEmpty { isDirty = true }
         if isDirty { passOverStuck() }
         admitMarks()
         // Also where nothing changed: a commit asked for after the mark proves that the partition is ours.
         let marked = Set(marks.committing.map(\.source))
         guard isDirty || !marked.isEmpty else { return nil }
-        isDirty = false
+        (isDirty, isNoteOld) = (false, false)
         if rules.commitGap > .zero { commitAt = now.instant.advanced(by: gapAfterThis) }
         var job = CommitJob(outputs: outputs, bytes: uncommitted.bytes, records: uncommitted.records)
         for (source, partition) in partitions {

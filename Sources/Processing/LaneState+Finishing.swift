@@ -36,7 +36,7 @@ extension LaneState {
                 end(works[index], outcomes[index], now)
                 index += 1
             } else {
-                settle(works[plain])
+                settle(works, plain)
                 index = plain.upperBound
             }
         }
@@ -58,6 +58,7 @@ extension LaneState {
             endProbe(of: work, now)
         case .failed(let failure):
             if let scope = failure.scope, !work.isSide {
+                isDirty = true
                 leaveMark(of: work, failure.effect)
                 fail(scope, failure, by: .key(OrderKey(work.record)), now)
                 hold(work, scope, now, begun: failure.begun)
@@ -69,17 +70,17 @@ extension LaneState {
         }
     }
 
-    /// Records of one partition that are done.
-    mutating func settle(_ works: some Collection<Work>) {
-        guard let first = works.first else { return }
-        partitions[places[first.place]]?.tracker.done(works.lazy.map(\.record.offset))
+    /// Records of one partition that are done: those at `range`.
+    private mutating func settle(_ works: [Work], _ range: Range<Int>) {
+        let source = places[works[range.lowerBound].place]
+        partitions[source]?.settle(range.lazy.map { works[$0].record.offset })
         isDirty = true
-        uncommitted.records += works.count
-        for work in works { uncommitted.bytes += work.bytes }
+        uncommitted.records += range.count
+        for index in range { uncommitted.bytes += works[index].bytes }
     }
 
     mutating func settle(_ work: Work, _ outputs: [Record]) {
-        settle(CollectionOfOne(work))
+        settle([work], 0..<1)
         if !work.isSilent { keep(outputs, of: work) }
         if work.isHead {
             if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }

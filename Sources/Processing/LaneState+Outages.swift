@@ -10,7 +10,7 @@ extension LaneState {
         let deadline = rules.deadline(work.record).flatMap { $0 > now.wall ? $0 - now.wall : nil }
         let tries = work.past.tries(age(of: work, now), of: work.record)
         partitions[work.record.source]?.tracker.park(work.record.offset, tries)
-        isDirty = true
+        isNoteOld = true
         work.isHead = true
         work.past.heldSince = now.wall
         work.settleDown()
@@ -63,8 +63,8 @@ extension LaneState {
     }
 
     /// The scope that a record must wait for before it is handled, if its processor can tell.
-    func scopeThatBlocks(_ work: Work, _ now: Moment<Instant>) -> OutageScope? {
-        guard !breakers.isEmpty, !work.isSide, case .toBeHandled = work.fate else { return nil }
+    mutating func scopeThatBlocks(_ work: Work, _ now: Moment<Instant>) -> OutageScope? {
+        guard !breakers.isEmpty, !work.isSide, work.isToBeHandled else { return nil }
         guard let scope = rules.scope(work.record).map({ OutageScope.named($0) }), breakers.isOpen(scope) else { return nil }
         return breakers.isProbing(scope, OrderKey(work.record)) || isOverdue(work, now) ? nil : scope
     }

@@ -46,11 +46,11 @@ extension LaneState {
         while let first = next, first.isOfLine(line) {
             var isFirst = true
             // A record that failed before runs alone: should it fail in a way that takes its batch along, none is.
-            let taken = queues.pop(key, upTo: first.isHead ? 1 : limit) { work in
+            var works = queues.pop(key, upTo: first.isHead ? 1 : limit) { work in
                 defer { isFirst = false }
                 return isFirst || work.isOfLine(first) && work.canJoin(first)
             }
-            let works = retries.isEmpty && breakers.isEmpty && taken[0].isToBeHandled ? taken : withoutWaiting(taken, now)
+            if !retries.isEmpty || !breakers.isEmpty || !works[0].isToBeHandled { takeOutWaiting(&works, now) }
             if works.isEmpty {
                 next = queues.first(of: key)
                 continue
@@ -61,10 +61,12 @@ extension LaneState {
         return []
     }
 
-    /// Parks those that must wait: few, or none, though others be parked.
-    private mutating func withoutWaiting(_ works: consuming [Work], _ now: Moment<Instant>) -> [Work] {
-        works.removeAll { work in
-            guard mustWait(work, now) else { return false }
+    /// Parks those that must wait: few, or none, though others be parked. The rest stays where it is.
+    private mutating func takeOutWaiting(_ works: inout [Work], _ now: Moment<Instant>) {
+        var waiting: [Int] = []
+        for index in works.indices where mustWait(works[index], now) {
+            let work = works[index]
+            waiting.append(index)
             if isBlocked(work) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
@@ -72,24 +74,26 @@ extension LaneState {
             } else if let scope = scopeThatBlocks(work, now) {
                 hold(work, scope, now)
             }
-            return true
         }
-        return works
+        for index in waiting.reversed() { works.remove(at: index) }
     }
 
-    private func mustWait(_ work: Work, _ now: Moment<Instant>) -> Bool {
-        if case .failed = work.fate { return true }
-        return isBlocked(work) || scopeThatBlocks(work, now) != nil
+    /// Asked for every record beside parked ones. Mutating, like the next, so that the compiler does not copy the whole state
+    /// for the call.
+    private mutating func mustWait(_ work: Work, _ now: Moment<Instant>) -> Bool {
+        if !work.isToBeHandled, case .failed = work.fate { return true }
+        if isBlocked(work) { return true }
+        return breakers.isEmpty ? false : scopeThatBlocks(work, now) != nil
     }
 
-    private func isBlocked(_ work: Work) -> Bool { !work.isHead && retries.blocks(work.record) }
+    private mutating func isBlocked(_ work: Work) -> Bool { !work.isHead && retries.blocks(work.record) }
 
     mutating func follow(_ work: Work) {
         var work = work
         // One that was given up stays so.
         if case .failed = work.fate { work.fate = .toBeHandled }
         partitions[work.record.source]?.tracker.park(work.record.offset)
-        isDirty = true
+        isNoteOld = true
         work.settleDown()
         retries.follow(work)
     }
@@ -174,9 +178,5 @@ extension Work {
     /// Whether it may share a batch with `first`.
     fileprivate func canJoin(_ first: Work) -> Bool {
         isToBeHandled && !isHead && isSilent == first.isSilent
-    }
-
-    fileprivate var isToBeHandled: Bool {
-        if case .toBeHandled = fate { true } else { false }
     }
 }

@@ -93,6 +93,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     var uncommitted = (records: 0, bytes: 0)
     var committing: CommitJob?
     var isDirty = false
+    /// Records were parked that had not begun. A commit that says so is worth little of its own; the end of a run brings one.
+    var isNoteOld = false
     /// When the next commit may begin.
     var commitAt: Instant?
     /// Bytes of all records from receiving to commit, and of what they cause.
@@ -231,7 +233,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
                 phase = .committing(until: now.instant.advanced(by: rules.configuration.lastCommitTimeout))
             }
         }
-        if case .committing(let until) = phase, (committing == nil && !isDirty) || now.instant >= until {
+        if case .committing(let until) = phase, (committing == nil && !isDirty && !isNoteOld) || now.instant >= until {
             close(at: now)
         }
     }

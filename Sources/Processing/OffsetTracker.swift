@@ -68,12 +68,12 @@ struct OffsetTracker {
         return unlisted.first.map { entries[index(of: $0)].time }
     }
 
-    mutating func receive(_ record: StoredRecord) {
-        precondition(record.offset >= next, "offsets ascend")
+    mutating func receive(_ offset: Offset, _ time: Timestamp) {
+        precondition(offset >= next, "offsets ascend")
         // What is skipped is no longer held: compaction took it.
-        if record.offset > next, !attempted.isEmpty { attempted.remove(next..<record.offset) }
-        entries.append(Entry(offset: record.offset, time: record.timestamp))
-        next = record.offset + 1
+        if offset > next, !attempted.isEmpty { attempted.remove(next..<offset) }
+        entries.append(Entry(offset: offset, time: time))
+        next = offset + 1
         unfinished += 1
     }
 
@@ -127,29 +127,30 @@ struct OffsetTracker {
             sealed.insert(offset)
         }
         doneBelow = max(doneBelow, offset + 1)
-        if parkedCount > 0, parked.contains(offset) {
-            parked.remove(offset)
-            parkedCount -= 1
-            tries[offset] = nil
-            times[offset] = nil
-            passedOver.remove(offset)
-            if parkedCount < maxParked, let first = unlisted.first {
-                forgetUnlisted(first)
-                list(first)
-            }
+        // What heads the entries is not listed: most are looked for nowhere else.
+        if parkedCount > 0, entries.first?.offset != offset, parked.contains(offset) {
+            forgetListed(offset)
         } else {
             if unlistedCount > 0, unlisted.contains(offset) { forgetUnlisted(offset) }
             finish(offset)
         }
     }
 
+    private mutating func forgetListed(_ offset: Offset) {
+        parked.remove(offset)
+        parkedCount -= 1
+        tries[offset] = nil
+        times[offset] = nil
+        passedOver.remove(offset)
+        if parkedCount < maxParked, let first = unlisted.first {
+            forgetUnlisted(first)
+            list(first)
+        }
+    }
+
     private mutating func forgetUnlisted(_ offset: Offset) {
         unlisted.remove(offset)
         unlistedCount -= 1
-    }
-
-    mutating func done(_ offsets: some Sequence<Offset>) {
-        for offset in offsets { done(offset) }
     }
 
     private mutating func finish(_ offset: Offset) {
@@ -183,10 +184,15 @@ struct OffsetTracker {
         }
         let room = Commit.maxMetadataBytes - reserve
         progress.tries = tries.filter { progress.parked.contains($0.key) }
-        while !progress.tries.isEmpty, (progress.noteBytes ?? .max) > room { progress.leaveOutTries() }
-        while (progress.noteBytes ?? .max) > room, let last = progress.parked.ranges.last {
+        var bytes = progress.noteBytes ?? .max
+        while !progress.tries.isEmpty, bytes > room {
+            progress.leaveOutTries()
+            bytes = progress.noteBytes ?? .max
+        }
+        while bytes > room, let last = progress.parked.ranges.last {
             progress.offset = last.lowerBound
             progress.parked.remove(last)
+            bytes = progress.noteBytes ?? .max
         }
         progress.attempted = marks(committing: progress.offset)
         return progress

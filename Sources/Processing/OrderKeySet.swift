@@ -4,23 +4,38 @@ import EventLog
 /// what has the hash of a member is copied and compared.
 struct OrderKeySet {
     private var keys: [UInt32: [OrderKey]] = [:]
+    /// A bit for each member's hash, and for some that were members: tells most others from them without a look into `keys`.
+    private var bits: UInt64 = 0
+    private var forgotten = 0
 
     var isEmpty: Bool { keys.isEmpty }
 
     func contains(_ record: StoredRecord) -> Bool {
-        guard !keys.isEmpty, let alike = keys[record.keyHash] else { return false }
+        if keys.isEmpty { return false }
+        let hash = record.keyHash
+        guard bits & Self.bit(hash) != 0, let alike = keys[hash] else { return false }
         return alike.contains(OrderKey(record))
     }
 
     /// Once is enough.
     mutating func insert(_ key: OrderKey) {
-        if keys[key.hash]?.contains(key) != true { keys[key.hash, default: []].append(key) }
+        let hash = key.hash
+        if keys[hash]?.contains(key) != true { keys[hash, default: []].append(key) }
+        bits |= Self.bit(hash)
     }
 
     mutating func remove(_ key: OrderKey) {
-        keys[key.hash]?.removeAll { $0 == key }
-        if keys[key.hash]?.isEmpty == true { keys[key.hash] = nil }
+        let hash = key.hash
+        keys[hash]?.removeAll { $0 == key }
+        if keys[hash]?.isEmpty == true { keys[hash] = nil }
+        forgotten += 1
+        if forgotten > keys.count {
+            bits = keys.keys.reduce(0) { $0 | Self.bit($1) }
+            forgotten = 0
+        }
     }
+
+    private static func bit(_ hash: UInt32) -> UInt64 { 1 << UInt64(hash >> 26) }
 }
 
 extension OrderKey {

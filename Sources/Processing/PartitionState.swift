@@ -39,18 +39,23 @@ struct PartitionState: Sendable {
     mutating func receive(_ records: [StoredRecord]) -> [Work] {
         var works: [Work] = []
         works.reserveCapacity(records.count)
-        for record in records where record.offset >= tracker.next {
-            tracker.receive(record)
-            works.append(work(record))
+        for index in records.indices where records[index].offset >= tracker.next {
+            tracker.receive(records[index].offset, records[index].timestamp)
+            works.append(work(records[index]))
         }
         return works
+    }
+
+    mutating func settle(_ offsets: some Sequence<Offset>) {
+        for offset in offsets { tracker.done(offset) }
     }
 
     /// What the group is to know next: never behind what it knows, so nothing while state is rebuilt below its commit.
     var groupProgress: Progress {
         let progress = tracker.progress(reserve: reserve, omitting: silent.map { $0.hasFinished })
         guard var kept = committed else { return progress }
-        if progress.offset >= kept.offset, progress.noteBytes != nil { return progress }
+        // Without marks it fits: the tracker has seen to that.
+        if progress.offset >= kept.offset, progress.attempted.isEmpty || progress.noteBytes != nil { return progress }
         kept.attempted = tracker.marks(committing: kept.offset)
         return kept.noteBytes == nil ? committed ?? progress : kept
     }

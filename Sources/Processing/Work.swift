@@ -2,7 +2,7 @@ import EventLog
 
 /// A record on its way through a lane. It is passed on many times, so what few records have is kept apart.
 struct Work: Sendable {
-    indirect enum Fate: Sendable {
+    enum Fate: Sendable {
         case toBeHandled
         /// It failed, but records before it must be handled again first; when its turn comes it is parked.
         case failed(HandlerFailure)
@@ -41,9 +41,15 @@ struct Work: Sendable {
         }
     }
 
+    /// What few records have, in one place: each reference is counted whenever a record is passed on.
+    private struct Apart: Sendable {
+        var fate = Fate.toBeHandled
+        var past = Past()
+    }
+
     private indirect enum Memory: Sendable {
         case none
-        case past(Past)
+        case some(Apart)
     }
 
     private(set) var record: StoredRecord
@@ -59,7 +65,6 @@ struct Work: Sendable {
     var place = 0
     /// What its handler is told; set when a run begins.
     var effect = EffectOutcome.none
-    var fate = Fate.toBeHandled
     /// It failed or was held before: later records of its key stand behind it.
     var isHead = false
     private var memory = Memory.none
@@ -69,9 +74,23 @@ struct Work: Sendable {
         bytes = record.byteCount
     }
 
+    var fate: Fate {
+        get { apart.fate }
+        set { apart.fate = newValue }
+    }
     var past: Past {
-        get { if case .past(let past) = memory { past } else { Past() } }
-        set { memory = .past(newValue) }
+        get { apart.past }
+        set { apart.past = newValue }
+    }
+    var isToBeHandled: Bool {
+        guard case .some(let apart) = memory else { return true }
+        if case .toBeHandled = apart.fate { return true }
+        return false
+    }
+
+    private var apart: Apart {
+        get { if case .some(let apart) = memory { apart } else { Apart() } }
+        set { memory = .some(newValue) }
     }
 
     /// What its handler is told of effects that were begun. A mark that nobody told of is one of an earlier owner's.

@@ -128,6 +128,36 @@ import Testing
         #expect(again.works.map(\.record.key) == [[7]] && again.works.map(\.record.value) == [[8]])
     }
 
+    /// Else a batch beside a failing conversation would make two commits, one when it begins and one when it ends.
+    @Test func whatIsParkedBeforeItBeginsIsToldByTheCommitOfWhatRuns() throws {
+        var lane = Self.lane
+        let now = Self.moment(0)
+        func commit() throws -> Progress? {
+            guard let job = lane.turn(at: now).commit else { return nil }
+            lane.committed(job, at: now)
+            return job.progress[Self.source]
+        }
+        lane.receive(Self.source, [.at(0, key: "bad")])
+        let first = try #require(lane.turn(at: now).start.first)
+        lane.committed(CommitJob(outputs: [], bytes: 0, records: 0), at: now)
+        let failure = HandlerFailure.transient("down", "", retryAfter: .seconds(900))
+        lane.finish(first, RunResult(outcomes: [.failed(failure)]), at: now)
+        let failed = try commit()
+        #expect(failed?.offset == 1 && failed?.parked == [0])
+
+        lane.receive(Self.source, [.at(1, key: "bad"), .at(2, key: "good")])
+        let begins = lane.turn(at: now)
+        let run = try #require(begins.start.first)
+        #expect(run.works.map(\.record.offset) == [2] && begins.commit == nil)
+        lane.finish(run, RunResult(outcomes: [.done([])]), at: now)
+        let done = try commit()
+        #expect(done?.offset == 3 && done?.parked == [0, 1])
+
+        lane.receive(Self.source, [.at(3, key: "bad")])
+        let alone = try commit()
+        #expect(alone?.offset == 4 && alone?.parked == [0, 1, 3], "nothing runs whose end would tell it")
+    }
+
     /// A copy of the key costs more than the rest of what the runtime does for a record.
     @Test(arguments: [WorkMode.ordered, .concurrent(limit: 4)])
     func whileAnotherKeyIsParkedNoKeyIsCopied(work: WorkMode) throws {

@@ -121,6 +121,10 @@ import Testing
     }
 }
 
+extension OffsetTracker {
+    mutating func receive(_ record: StoredRecord) { receive(record.offset, record.timestamp) }
+}
+
 extension StoredRecord {
     static func at(_ offset: Offset, key: String? = nil, topic: Topic = "t", value: String = "") -> StoredRecord {
         StoredRecord(
