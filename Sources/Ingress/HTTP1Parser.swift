@@ -33,7 +33,8 @@ struct HTTP1Parser {
     enum Event {
         /// More bytes are needed.
         case incomplete
-        case head(RequestHead)
+        /// `takeHead` has it. An event that carried it would be copied and destroyed by its type's functions.
+        case head
         /// Part of the body: a range of the input.
         case body(Range<Int>)
         /// The request is complete.
@@ -58,6 +59,7 @@ struct HTTP1Parser {
     private var scanned = 0
     /// Of the head at hand; its bytes stay in the input until it is whole.
     private var draft: RequestHead.Draft?
+    private var wholeHead: RequestHead?
     private var lineStart = 0
     private var skippedBlankLine = false
     private var trailerBytes = 0
@@ -100,6 +102,12 @@ struct HTTP1Parser {
             case .failed(let answer): return (.malformed(answer), input.byteCount)
             }
         }
+    }
+
+    /// Of the event before.
+    mutating func takeHead() -> RequestHead {
+        guard let head = wholeHead.take() else { preconditionFailure("a head is taken once, after its event") }
+        return head
     }
 
     private mutating func fail(_ answer: Answer) -> (Event, Int) {
@@ -201,7 +209,8 @@ extension HTTP1Parser {
         case .unsupported: state = .failed(.unsupportedTransferCoding)
         case .invalid: state = .failed(.malformedRequest)
         }
-        return (.head(head), taken)
+        wholeHead = head
+        return (.head, taken)
     }
 }
 

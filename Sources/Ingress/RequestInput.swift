@@ -33,6 +33,9 @@ struct RequestInput {
         return (event, body)
     }
 
+    /// Of the event before.
+    mutating func takeHead() -> RequestHead { parser.takeHead() }
+
     /// Of its own, because a span of `bytes` would keep all of this from being changed.
     private static func next(_ parser: inout HTTP1Parser, _ bytes: ByteBuffer) -> (HTTP1Parser.Event, Int) {
         parser.next(bytes.readableBytesSpan)

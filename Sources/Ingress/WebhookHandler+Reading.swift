@@ -92,7 +92,7 @@ extension WebhookHandler {
 
     private func handle(_ event: HTTP1Parser.Event, _ body: ByteBuffer?) {
         switch event {
-        case .head(let head) where state == .idle: begin(head)
+        case .head where state == .idle: begin(input.takeHead())
         case .body where state == .receiving:
             if let body, let refusal = delivery!.append(body, core) { refuseRest(with: refusal) }
         case .end where state == .receiving: store()

@@ -103,10 +103,11 @@ import WhatsApp
     @Test func anEmptyListOfSecretsAcceptsNobody() {
         var parser = HTTP1Parser(HTTP1Parser.Limits())
         let request = Array("POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic \r\n\r\n".utf8)
-        guard case .head(let head) = parser.next(request.span.bytes).event else {
+        guard case .head = parser.next(request.span.bytes).event else {
             Issue.record("no head")
             return
         }
+        let head = parser.takeHead()
         #expect(Authenticator([]).check(head) == nil)
         #expect(Authenticator([.none]).check(head) != nil)
         // A slip that names both must not open the channel.

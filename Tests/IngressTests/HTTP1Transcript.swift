@@ -41,8 +41,8 @@ struct HTTP1Transcript: Equatable, CustomStringConvertible {
                 case .incomplete:
                     input.removeFirst(taken)
                     break reading
-                case .head(let head):
-                    transcript.requests.append(Request(head))
+                case .head:
+                    transcript.requests.append(Request(parser.takeHead()))
                 case .body(let range):
                     #expect(!range.isEmpty && range.upperBound == taken)
                     transcript.requests[transcript.requests.count - 1].body.append(contentsOf: input[range])
