@@ -11,6 +11,8 @@ public protocol Producer: Sendable {
     /// - There is no time limit here. A caller with a deadline keeps its own clock and stops waiting.
     /// - `completion` runs on a thread of the log and must not block.
     func send(_ records: [Record], completion: @escaping @Sendable (Result<[RecordPosition], LogError>) -> Void)
+    /// `send` for who asks only whether the records are durable: nil says that all are. A log may do it for less.
+    func write(_ records: [Record], completion: @escaping @Sendable (LogError?) -> Void)
 }
 
 /// A producer whose completions an event loop can run itself, without a thread of the log in between.
@@ -29,6 +31,12 @@ public protocol DrainableProducer: Producer {
 }
 
 extension Producer {
+    public func write(_ records: [Record], completion: @escaping @Sendable (LogError?) -> Void) {
+        send(records) { result in
+            if case .failure(let error) = result { completion(error) } else { completion(nil) }
+        }
+    }
+
     /// `send` for async callers.
     @discardableResult
     public func produce(_ records: [Record]) async throws(LogError) -> [RecordPosition] {

@@ -13,10 +13,10 @@ final class Connections {
     private var lastID = 0
     private var emptied: EventLoopPromise<Void>?
     private(set) var isDraining = false
-    let outbox: Outbox
+    private let outbox: Outbox
     /// For requests that bring no trace of their own.
-    var traces = Traceparents()
-    let workspace = WebhookWorkspace()
+    private var traces = Traceparents()
+    private let workspace = WebhookWorkspace()
 
     private let clock: @Sendable () -> NIODeadline
     private let loop: NIOIsolatedEventLoop
@@ -61,6 +61,17 @@ final class Connections {
             // From now, when all have worked, so that it is not due at once.
             if !self.yielding.isEmpty { self.scheduleTurn() }
         }
+    }
+
+    func split(
+        _ delivery: borrowing Delivery, _ core: IngressCore
+    ) throws(SplitError) -> (records: [Record], bytes: Int, counts: RecordCounts) {
+        try delivery.split(core, &traces, workspace)
+    }
+
+    /// Hands the records to the log at the end of the loop's turn.
+    func send(_ records: [Record], completion: @escaping Outbox.Completion) {
+        outbox.send(records, completion: completion)
     }
 
     func acknowledge(_ acknowledgement: Acknowledgement) {

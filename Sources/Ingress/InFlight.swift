@@ -16,7 +16,7 @@ final class InFlightBudget: Sendable {
     private let all: Share
 
     /// A count with a bound.
-    private final class Share: Sendable {
+    private struct Share: ~Copyable, Sendable {
         let limit: Int
         private let used = Atomic(0)
 
@@ -98,6 +98,14 @@ final class AcknowledgementQueue: Sendable {
         self.core = core
         self.loop = loop
         self.connections = NIOLoopBound(connections, eventLoop: loop)
+    }
+
+    /// The log's word on a delivery: takes it off the budget and brings it to its connection.
+    func answered(
+        _ failure: LogError.Code?, _ bytes: Int, sentAt: NIODeadline, on connection: Connections.ID, _ request: UInt64
+    ) {
+        let time = core.logAnswered(failure, bytes, sentAt: sentAt)
+        deliver(Acknowledgement(connection: connection, request: request, failure: failure, time: time))
     }
 
     /// On any thread; on the connections' own loop without a hop.

@@ -15,9 +15,8 @@ final class IngressCore: Sendable {
     let budget: InFlightBudget
     let metrics: IngressMetrics
     let producerHealth: ProducerHealth
-    let now: @Sendable () -> Timestamp
-    /// What deadlines and durations are measured with.
-    let clock: @Sendable () -> NIODeadline
+    private let wallClock: @Sendable () -> Timestamp
+    private let uptime: @Sendable () -> NIODeadline
     /// A stop has been announced: answers are the last of their connections.
     let isLeaving = Atomic(false)
     private let logger: Logger
@@ -34,20 +33,17 @@ final class IngressCore: Sendable {
         self.topics = topics
         times = Times(configuration)
         self.logger = logger
-        self.now = now
-        self.clock = clock
+        wallClock = now
+        uptime = clock
         currentRouter = Mutex(Router(configuration.channels, topics, maxNesting: configuration.maxNesting))
         budget = InFlightBudget(limit: configuration.maxInFlightBytes, largest: configuration.maxBodyBytes)
         metrics = IngressMetrics(budget: budget, factory: factory)
         producerHealth = ProducerHealth(patience: times.ack)
     }
 
-    /// The log's word on one delivery, on a thread of the log.
-    func logAnswered(_ failure: LogError.Code?, sentAt: NIODeadline, at now: NIODeadline) {
-        metrics.produced(failure, after: now - sentAt)
-        // One record that is too large says nothing about the log.
-        producerHealth.answered(isFailure: failure != nil && failure != .recordTooLarge, at: now)
-    }
+    func now() -> Timestamp { wallClock() }
+    /// What deadlines and durations are measured with.
+    func clock() -> NIODeadline { uptime() }
 
     /// The channels as they are now. A request keeps the route it was admitted with.
     var router: Router { currentRouter.withLock { $0 } }
@@ -94,6 +90,34 @@ final class IngressCore: Sendable {
                 "log.error": "\(code?.name ?? "none")",
             ])
     }
+}
+
+// What becomes of a delivery. Here and not where it happens: a connection that reaches through the core for each part
+// counts a reference for each.
+extension IngressCore {
+    /// Records of so many bytes are about to be handed to the log. False when there is no room for them.
+    func beginStoring(_ bytes: Int, at now: NIODeadline) -> Bool {
+        guard budget.reserve(bytes) else { return false }
+        metrics.storing(1)
+        producerHealth.sent(at: now)
+        return true
+    }
+
+    /// The log's word on them, on a thread of the log. Answers the time.
+    func logAnswered(_ failure: LogError.Code?, _ bytes: Int, sentAt: NIODeadline) -> NIODeadline {
+        let now = clock()
+        budget.release(bytes)
+        metrics.produced(failure, after: now - sentAt)
+        // One record that is too large says nothing about the log.
+        producerHealth.answered(isFailure: failure != nil && failure != .recordTooLarge, at: now)
+        return now
+    }
+
+    /// Their connection waits for it no more.
+    func endStoring() { metrics.storing(-1) }
+
+    func answered(_ answer: Answer, after time: TimeAmount) { metrics.answered(answer, after: time) }
+    func received(_ counts: RecordCounts) { metrics.received(counts) }
 }
 
 extension IngressCore {

@@ -32,13 +32,21 @@ public final class IngressMetrics: Sendable {
     private let produceDuration: Timer
     /// By error code, which come from a closed set; made when they are met.
     private let failureDurations = Mutex<[String: Timer]>([:])
-    private let requests = Atomic(0)
-    private let connections = Atomic(0)
-    private let budget: InFlightBudget
+    private let now: Now
     private let factory: any MetricsFactory
 
+    /// How things stand. An object of its own for the gauges, which read it for as long as there is a factory: an object
+    /// that somebody refers to weakly is slower to count references of, for everybody.
+    private final class Now: Sendable {
+        let requests = Atomic(0)
+        let connections = Atomic(0)
+        let budget: InFlightBudget
+
+        init(_ budget: InFlightBudget) { self.budget = budget }
+    }
+
     init(budget: InFlightBudget, factory: any MetricsFactory) {
-        self.budget = budget
+        now = Now(budget)
         self.factory = factory
         receivedByKind = Kind.allCases.map { Total(IngressMetric.received.counter("\($0)", in: factory)) }
         // The time of errors and others is often that of their arrival.
@@ -61,12 +69,11 @@ public final class IngressMetrics: Sendable {
         let connections = IngressMetric.openConnections.gauge(in: factory)
         let requests = IngressMetric.requestsInFlight.gauge(in: factory)
         let bytes = IngressMetric.bytesInFlight.gauge(in: factory)
-        IngressMetric.bytesInFlightLimit.gauge(in: factory).record(budget.limit)
-        factory.whenRead { [weak self] in
-            guard let self else { return }
-            connections.record(openConnections)
-            requests.record(requestsInFlight)
-            bytes.record(bytesInFlight)
+        IngressMetric.bytesInFlightLimit.gauge(in: factory).record(now.budget.limit)
+        factory.whenRead { [now] in
+            connections.record(now.connections.load(ordering: .relaxed))
+            requests.record(now.requests.load(ordering: .relaxed))
+            bytes.record(now.budget.bytes)
         }
     }
 
@@ -83,10 +90,10 @@ public final class IngressMetrics: Sendable {
     /// Deliveries answered 200.
     public var stored: Int { count(of: .stored) }
     /// Deliveries handed to the log and not answered yet.
-    public var requestsInFlight: Int { requests.load(ordering: .relaxed) }
+    public var requestsInFlight: Int { now.requests.load(ordering: .relaxed) }
     /// Bytes of bodies being received and of records not yet durable.
-    public var bytesInFlight: Int { budget.bytes }
-    public var openConnections: Int { connections.load(ordering: .relaxed) }
+    public var bytesInFlight: Int { now.budget.bytes }
+    public var openConnections: Int { now.connections.load(ordering: .relaxed) }
 
     func count(of answer: Answer) -> Int { answersByCode[answer.rawValue].value.load(ordering: .relaxed) }
 
@@ -122,8 +129,8 @@ public final class IngressMetrics: Sendable {
         }
         timer.recordNanoseconds(time.nanoseconds)
     }
-    func storing(_ change: Int) { requests.add(change, ordering: .relaxed) }
+    func storing(_ change: Int) { now.requests.add(change, ordering: .relaxed) }
     /// Connections that are open after this one came.
-    func opened() -> Int { connections.add(1, ordering: .relaxed).newValue }
-    func closed() { connections.subtract(1, ordering: .relaxed) }
+    func opened() -> Int { now.connections.add(1, ordering: .relaxed).newValue }
+    func closed() { now.connections.subtract(1, ordering: .relaxed) }
 }

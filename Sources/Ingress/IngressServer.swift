@@ -140,7 +140,7 @@ public final class IngressServer: Service {
         let interval = core.times.sweepInterval
         let core = core
         return try await loop.submit {
-            let connections = Connections(core.producer, on: loop, clock: core.clock)
+            let connections = Connections(core.producer, on: loop, clock: { core.clock() })
             connections.sweep(every: interval, on: loop)
             return Lane(
                 loop: loop, connections: NIOLoopBound(connections, eventLoop: loop),

@@ -7,7 +7,8 @@ import NIOCore
 /// send it alone; together they make few wake-ups and large batches. The turn's end is microseconds away, so nobody
 /// waits for it. Lives on its event loop alone.
 final class Outbox {
-    typealias Completion = @Sendable (Result<[RecordPosition], LogError>) -> Void
+    /// Nil when all records are durable.
+    typealias Completion = @Sendable (LogError?) -> Void
 
     private let producer: any Producer
     private let loop: NIOIsolatedEventLoop
@@ -34,7 +35,7 @@ final class Outbox {
     private func flush() {
         // Completions may run at once and send more: that is the next turn's.
         swap(&deliveries, &spare)
-        for index in spare.indices { producer.send(spare[index].records, completion: spare[index].completion) }
+        for index in spare.indices { producer.write(spare[index].records, completion: spare[index].completion) }
         spare.removeAll(keepingCapacity: true)
     }
 }

@@ -61,24 +61,16 @@ extension WebhookHandler {
         let records: [Record]
         let bytes: Int
         do {
-            (records, bytes, stored) = try delivery.split(core, &connections.traces, connections.workspace)
+            (records, bytes, stored) = try connections.split(delivery, core)
         } catch {
             return finish(.invalidJSON)
         }
-        guard core.budget.reserve(bytes) else { return finish(.overloaded) }
+        guard core.beginStoring(bytes, at: now) else { return finish(.overloaded) }
         state = .storing
         deadline = now + core.times.ack
         requestNumber &+= 1
-        core.metrics.storing(1)
-        core.producerHealth.sent(at: now)
-        connections.outbox.send(records) { [acknowledgements, id, requestNumber, now] result in
-            let core = acknowledgements.core
-            let time = core.clock()
-            core.budget.release(bytes)
-            let failure: LogError.Code? = if case .failure(let error) = result { error.code } else { nil }
-            core.logAnswered(failure, sentAt: now, at: time)
-            acknowledgements.deliver(
-                Acknowledgement(connection: id, request: requestNumber, failure: failure, time: time))
+        connections.send(records) { [acknowledgements, id, requestNumber, now] failure in
+            acknowledgements.answered(failure?.code, bytes, sentAt: now, on: id, requestNumber)
         }
     }
 
@@ -91,7 +83,7 @@ extension WebhookHandler {
             core.logFailed(answer, failure)
             finish(answer)
         } else {
-            core.metrics.received(stored)
+            core.received(stored)
             finish(.stored)
         }
         resume()
@@ -101,7 +93,7 @@ extension WebhookHandler {
 
     /// Answers a request that has been read to its end.
     func finish(_ answer: Answer) {
-        if state == .storing { core.metrics.storing(-1) }
+        if state == .storing { core.endStoring() }
         answered(answer, withBody: true)
         if persistence == .close { linger() } else { becomeIdle() }
     }
@@ -126,7 +118,7 @@ extension WebhookHandler {
     }
 
     private func answered(_ answer: Answer, withBody: Bool) {
-        core.metrics.answered(answer, after: now - (began ?? now))
+        core.answered(answer, after: now - (began ?? now))
         began = nil
         write(answer.bytes(persistence, withBody: withBody))
     }

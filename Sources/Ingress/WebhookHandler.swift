@@ -96,7 +96,7 @@ final class WebhookHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         dropDelivery()
-        if state == .storing { core.metrics.storing(-1) }
+        if state == .storing { core.endStoring() }
         state = .closed
         dropInput()
         context.fireChannelInactive()
@@ -109,6 +109,9 @@ final class WebhookHandler: ChannelDuplexHandler {
         }
         context.fireUserInboundEventTriggered(event)
     }
+
+    /// Nobody behind this handler wants to know.
+    func channelReadComplete(context: ChannelHandlerContext) {}
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)

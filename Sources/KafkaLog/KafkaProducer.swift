@@ -54,6 +54,14 @@ final class KafkaProducer: DrainableProducer {
     }
 
     func send(_ records: [Record], completion: @escaping @Sendable (Result<[RecordPosition], LogError>) -> Void) {
+        send(records, .positions(completion))
+    }
+
+    func write(_ records: [Record], completion: @escaping @Sendable (LogError?) -> Void) {
+        send(records, .word(completion))
+    }
+
+    private func send(_ records: [Record], _ completion: PendingSend.Completion) {
         senders.add(1, ordering: .sequentiallyConsistent)
         defer { senders.subtract(1, ordering: .sequentiallyConsistent) }
         // By index, here and below: a copy of a record costs four references.
@@ -64,7 +72,7 @@ final class KafkaProducer: DrainableProducer {
             byteCount += size
             if size > settings.maxRecordBytes, tooLarge == nil { tooLarge = index }
         }
-        let send = PendingSend(records, byteCount: byteCount, completion: completion)
+        let send = PendingSend(records, byteCount: byteCount, completion)
         guard case .open(let session) = state.withLock({ $0 }) else {
             send.fail(LogError(.closed, "producer"))
             return send.finish()
@@ -72,13 +80,13 @@ final class KafkaProducer: DrainableProducer {
         if let large = tooLarge.map({ records[$0] }) {
             return refuse(send, LogError(.recordTooLarge, "\(large.topic): \(large.byteCount) bytes"))
         }
-        if let unnamed = session.findTopics(of: records, for: send) {
+        if let unnamed = session.findTopics(for: send) {
             return refuse(send, LogError(.invalidTopic, unnamed.name))
         }
         guard bound.reserve(records: records.count, bytes: byteCount) else {
             return refuse(send, LogError(.queueFull, "producer"))
         }
-        if session.hand(over: records, of: send) {
+        if session.handOver(send) {
             bound.release(records: records.count, bytes: byteCount)
             answerSoon(send)
         }
@@ -178,7 +186,7 @@ extension KafkaProducer {
         }
         for send in refused { send.finish() }
         for send in finished {
-            bound.release(records: send.recordCount, bytes: send.byteCount)
+            bound.release(records: send.records.count, bytes: send.byteCount)
             send.finish()
         }
     }

@@ -10,7 +10,6 @@ struct PartitionGate {
     static let mostUnderWay = 5
 
     struct Held {
-        let record: Record
         let send: PendingSend
         let index: Int
     }
@@ -20,9 +19,9 @@ struct PartitionGate {
     private(set) var held: [Held] = []
 
     /// True when the record may be handed over now; else it is held.
-    mutating func admit(_ record: UnsafePointer<Record>, of send: PendingSend, at index: Int) -> Bool {
+    mutating func admit(_ send: PendingSend, at index: Int) -> Bool {
         guard held.isEmpty, underWay < Self.mostUnderWay else {
-            held.append(Held(record: record.pointee, send: send, index: index))
+            held.append(Held(send: send, index: index))
             return false
         }
         underWay += 1

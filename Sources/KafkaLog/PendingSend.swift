@@ -10,40 +10,43 @@ import Synchronization
 final class PendingSend: @unchecked Sendable {
     struct Slot {
         unowned(unsafe) let send: PendingSend
-        /// What librdkafka reads the value from; it copies all else.
-        let value: [UInt8]?
-        /// Its pointer is as old as the session; its topic is wanted when the send ends, which may be later.
-        var handle: TopicHandle?
+        /// The session's, which keeps it for as long as it has reports to come.
+        unowned(unsafe) var handle: TopicHandle?
         /// Where it may have to wait, see `TopicHandle.gate(of:)`.
         var gate: Int?
         var partition: Int32 = -1
         var offset: Offset = -1
     }
 
-    typealias Completion = @Sendable (Result<[RecordPosition], LogError>) -> Void
+    enum Completion {
+        case positions(@Sendable (Result<[RecordPosition], LogError>) -> Void)
+        /// For who does not ask where the records came to lie.
+        case word(@Sendable (LogError?) -> Void)
+    }
 
-    let recordCount: Int
+    /// librdkafka reads the values where they lie; it copies all else.
+    let records: [Record]
     let byteCount: Int
     private let slots: UnsafeMutablePointer<Slot>
     private let unsettled: Atomic<Int>
     private let failure = Mutex<LogError?>(nil)
     private let completion: Completion
 
-    init(_ records: [Record], byteCount: Int, completion: @escaping Completion) {
-        recordCount = records.count
+    init(_ records: [Record], byteCount: Int, _ completion: Completion) {
+        self.records = records
         self.byteCount = byteCount
         self.completion = completion
         slots = .allocate(capacity: records.count)
         // One more than the records: the sender's own share, so that nothing finishes while it still hands over.
         unsettled = Atomic(records.count + 1)
         for index in records.indices {
-            (slots + index).initialize(to: Slot(send: self, value: records[index].value))
+            (slots + index).initialize(to: Slot(send: self))
         }
         _ = Unmanaged.passRetained(self)
     }
 
     deinit {
-        slots.deinitialize(count: recordCount)
+        slots.deinitialize(count: records.count)
         slots.deallocate()
     }
 
@@ -66,10 +69,9 @@ final class PendingSend: @unchecked Sendable {
 
     func finish() {
         let failure = failure.withLock { $0 }
-        if let failure {
-            completion(.failure(failure))
-        } else {
-            completion(.success(positions))
+        switch completion {
+        case .word(let answer): answer(failure)
+        case .positions(let answer): answer(failure.map { .failure($0) } ?? .success(positions))
         }
         Unmanaged.passUnretained(self).release()
     }
@@ -77,12 +79,11 @@ final class PendingSend: @unchecked Sendable {
     /// Where the records came to lie, once all are reported.
     private var positions: [RecordPosition] {
         var positions: [RecordPosition] = []
-        positions.reserveCapacity(recordCount)
-        for index in 0..<recordCount {
+        positions.reserveCapacity(records.count)
+        for index in records.indices {
             let slot = slots + index
-            guard let handle = slot.pointee.handle else { preconditionFailure("a record was reported without a topic") }
             positions.append(
-                RecordPosition(TopicPartition(handle.topic, slot.pointee.partition), slot.pointee.offset))
+                RecordPosition(TopicPartition(records[index].topic, slot.pointee.partition), slot.pointee.offset))
         }
         return positions
     }

@@ -22,9 +22,9 @@ final class ProducerSession: @unchecked Sendable {
     private let late = Mutex<[PendingSend]>([])
 
     private struct Topics {
-        var handles: [Topic: TopicHandle] = [:]
-        /// The one found last: most records go where the one before went.
-        var last: TopicHandle?
+        /// A producer knows a dozen topics, most of whose names are the same text again: comparing is less than hashing.
+        var names: [Topic] = []
+        var handles: [TopicHandle] = []
     }
 
     /// Blocks for a moment: not for the cooperative pool.
@@ -46,17 +46,17 @@ final class ProducerSession: @unchecked Sendable {
         rd_kafka_queue_cb_event_enable(reports.pointer, nil, nil)
         bell.release()
         topics.withLock { topics in
-            for handle in topics.handles.values { rd_kafka_topic_destroy(handle.pointer) }
+            for handle in topics.handles { rd_kafka_topic_destroy(handle.pointer) }
         }
     }
 
     /// Finds the handles of a send's topics, before any of its records is handed over. Answers the topic that cannot have
     /// one, because no log would take its name.
-    func findTopics(of records: [Record], for send: PendingSend) -> Topic? {
+    func findTopics(for send: PendingSend) -> Topic? {
         topics.withLock { topics in
-            for index in records.indices {
-                guard let handle = handle(of: records[index].topic, in: &topics) else {
-                    return records[index].topic
+            for index in send.records.indices {
+                guard let handle = handle(of: send.records[index].topic, in: &topics) else {
+                    return send.records[index].topic
                 }
                 PendingSend.slot(send.opaque(of: index)).pointee.handle = handle
             }
@@ -67,8 +67,8 @@ final class ProducerSession: @unchecked Sendable {
     /// Hands over all records, their topics found, or up to the first that the library refuses: then the send fails as a
     /// whole, and what was handed over before may still become durable. Records that the library could not send now are
     /// held (`PartitionGate`). Does not block. True when the caller must `finish()` the send.
-    func hand(over records: [Record], of send: PendingSend) -> Bool {
-        records.withUnsafeBufferPointer { records in
+    func handOver(_ send: PendingSend) -> Bool {
+        send.records.withUnsafeBufferPointer { records in
             for index in records.indices {
                 // By address: a copy of a record costs four references.
                 let record = records.baseAddress! + index
@@ -78,7 +78,7 @@ final class ProducerSession: @unchecked Sendable {
                 }
                 if let gate = handle.gate(of: record) {
                     slot.pointee.gate = gate
-                    guard handle.withGate(gate, { $0.admit(record, of: send, at: index) }) else { continue }
+                    guard handle.withGate(gate, { $0.admit(send, at: index) }) else { continue }
                 }
                 if let refusal = produce(record, to: handle, of: send, at: index) {
                     send.fail(refusal)
@@ -104,7 +104,9 @@ final class ProducerSession: @unchecked Sendable {
         handle.withGate(gate) { gate in
             var next = gate.settle()[...]
             while let held = next.popFirst() {
-                let refusal = withUnsafePointer(to: held.record) { produce($0, to: handle, of: held.send, at: held.index) }
+                let refusal = held.send.records.withUnsafeBufferPointer { records in
+                    produce(records.baseAddress! + held.index, to: handle, of: held.send, at: held.index)
+                }
                 guard let refusal else { continue }
                 next += gate.settle()
                 held.send.fail(refusal)
@@ -147,7 +149,7 @@ final class ProducerSession: @unchecked Sendable {
 
     /// The same, and those that are held.
     var outstanding: Int {
-        handedOver + topics.withLock { $0.handles.values.reduce(0) { $0 + $1.heldCount } }
+        handedOver + topics.withLock { $0.handles.reduce(0) { $0 + $1.heldCount } }
     }
 
     /// Gives up what is not acknowledged: reports follow.
@@ -172,7 +174,7 @@ final class ProducerSession: @unchecked Sendable {
     }
 
     private func failHeld(into finished: inout [PendingSend]) {
-        for handle in topics.withLock({ Array($0.handles.values) }) {
+        for handle in topics.withLock(\.handles) {
             for held in handle.takeHeld() {
                 held.send.fail(failure(RD_KAFKA_RESP_ERR__PURGE_QUEUE, of: handle))
                 if held.send.settle() { finished.append(held.send) }
@@ -187,13 +189,10 @@ final class ProducerSession: @unchecked Sendable {
     }
 
     private func handle(of topic: Topic, in topics: inout Topics) -> TopicHandle? {
-        if let last = topics.last, last.topic == topic { return last }
-        if let known = topics.handles[topic] {
-            topics.last = known
-            return known
-        }
+        if let known = topics.names.firstIndex(of: topic) { return topics.handles[known] }
         guard topic.isValid, let handle = TopicHandle(topic, client, keptBy: context) else { return nil }
-        topics.handles[topic] = handle
+        topics.names.append(topic)
+        topics.handles.append(handle)
         return handle
     }
 }

@@ -5,22 +5,21 @@ import Synchronization
 /// is under way any more.
 final class SpillCall: Sendable {
     private let rest: Mutex<(parts: Int, failure: LogError?)>
-    private let completion: @Sendable (Result<[RecordPosition], LogError>) -> Void
+    private let completion: @Sendable (LogError?) -> Void
 
-    init(parts: Int, completion: @escaping @Sendable (Result<[RecordPosition], LogError>) -> Void) {
+    init(parts: Int, completion: @escaping @Sendable (LogError?) -> Void) {
         rest = Mutex((parts, nil))
         self.completion = completion
     }
 
     /// Once per part. The last one answers the caller: call it outside of any lock.
     func settle(_ failure: LogError?) {
-        let answer: Result<[RecordPosition], LogError>? = rest.withLock { rest in
+        let (isLast, failure) = rest.withLock { rest in
             rest.parts -= 1
             if rest.failure == nil { rest.failure = failure }
-            if rest.parts > 0 { return nil }
-            return rest.failure.map { .failure($0) } ?? .success([])
+            return (rest.parts == 0, rest.failure)
         }
-        if let answer { completion(answer) }
+        if isLast { completion(failure) }
     }
 }
 

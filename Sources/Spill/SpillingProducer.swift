@@ -61,13 +61,17 @@ public final class SpillingProducer: DrainableProducer, Service {
     public var heldRecords: Int64 { state.withLock(\.totals.heldRecords) }
 
     public func send(_ records: [Record], completion: @escaping @Sendable (Result<[RecordPosition], LogError>) -> Void) {
+        write(records) { failure in completion(failure.map { .failure($0) } ?? .success([])) }
+    }
+
+    public func write(_ records: [Record], completion: @escaping @Sendable (LogError?) -> Void) {
         let parts: [(lane: Int, records: [Record])]
         do throws(LogError) {
             parts = try divide(records)
         } catch {
-            return completion(.failure(error))
+            return completion(error)
         }
-        if parts.isEmpty { return completion(.success([])) }
+        if parts.isEmpty { return completion(nil) }
         let call = SpillCall(parts: parts.count, completion: completion)
         for (lane, records) in parts {
             // By index: a copy of a record costs four references.
@@ -114,11 +118,7 @@ public final class SpillingProducer: DrainableProducer, Service {
     }
 
     func handOver(_ records: [Record], _ token: UInt64, _ lane: Int) {
-        base.send(records) { [self] result in
-            var failure: LogError?
-            if case .failure(let error) = result { failure = error }
-            event { $0.reported(token, in: lane, failure) }
-        }
+        base.write(records) { [self] failure in event { $0.reported(token, in: lane, failure) } }
     }
 
     /// Tells the state of something, and does what follows from it.

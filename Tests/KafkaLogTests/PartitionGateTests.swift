@@ -29,7 +29,7 @@ import Testing
     }
 
     private static func admit(_ index: Int, to gate: inout PartitionGate) -> Bool {
-        withUnsafePointer(to: record(index)) { gate.admit($0, of: send, at: index) }
+        gate.admit(send, at: index)
     }
 
     /// A broker that answers late has no more of a partition than it can take; the rest comes when it has answered, in order.
@@ -71,11 +71,11 @@ import Testing
             BlockingThread.start("test") {
                 for index in 0..<count {
                     let record = record(index)
-                    let send = PendingSend([record], byteCount: record.byteCount) { result in
+                    let send = PendingSend([record], byteCount: record.byteCount, .positions { result in
                         answers.withLock { $0[index] = (try? result.get().first?.offset) ?? -1 }
-                    }
-                    precondition(session.findTopics(of: [record], for: send) == nil)
-                    if session.hand(over: [record], of: send) { send.finish() }
+                    })
+                    precondition(session.findTopics(for: send) == nil)
+                    if session.handOver(send) { send.finish() }
                 }
                 then()
                 while answers.withLock({ $0.contains(-2) }) || session.outstanding > 0 {
@@ -96,5 +96,5 @@ import Testing
     }
 
     /// Never handed over: it stands for any.
-    private static let send = PendingSend([], byteCount: 0) { _ in }
+    private static let send = PendingSend([], byteCount: 0, .word { _ in })
 }

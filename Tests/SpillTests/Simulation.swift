@@ -161,10 +161,10 @@ final class Simulation {
         if hardship == .any, names.count == 1, Int.random(in: 0..<8, using: &random) == 0 { poison.insert(names[0]) }
         calls += 1
         book.pages.withLock { _ = $0.waiting.insert(calls) }
-        let call = SpillCall(parts: parts.count) { [book, calls] result in
+        let call = SpillCall(parts: parts.count) { [book, calls] failure in
             book.pages.withLock { book in
                 book.waiting.remove(calls)
-                if case .success = result { book.acknowledged.formUnion(names) }
+                if failure == nil { book.acknowledged.formUnion(names) }
             }
         }
         for (lane, records) in parts {
