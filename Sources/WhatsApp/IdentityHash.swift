@@ -6,11 +6,19 @@ import Crypto
 /// and written as 32 hex digits.
 public struct IdentityHash {
     private var input: [UInt8] = []
+    /// Memory that is kept for the next id.
+    private static let keptCapacity = 4 << 10
 
     /// `kind` keeps ids of different kinds of events apart.
-    public init(_ kind: String) {
+    public init(_ kind: StaticString) {
         input.reserveCapacity(192)
-        add(kind)
+        add(BorrowedBytes(kind))
+    }
+
+    /// Begins another id in the same memory.
+    mutating func restart(_ kind: StaticString) {
+        input.removeAll(keepingCapacity: input.capacity <= Self.keptCapacity)
+        add(BorrowedBytes(kind))
     }
 
     public mutating func add(_ part: String) {

@@ -57,9 +57,7 @@ extension WebhookRecords {
     /// The message's own, which a header can hold as long as it is text.
     private func messageID(_ id: BorrowedBytes, _ party: WebhookParty) -> BorrowedBytes {
         guard let identity = text.identity(party.id), identity != id else { return id }
-        var hash = IdentityHash("message")
-        hash.add(identity)
-        return hash.hex(in: text.arena)
+        return workspace.id("message") { $0.add(identity) }
     }
 
     /// The recipient is no part of it: it may appear and vanish as users take usernames. A group's statuses repeat id,
@@ -67,22 +65,22 @@ extension WebhookRecords {
     private func statusID(
         _ id: BorrowedBytes, _ status: BorrowedBytes, _ party: WebhookParty, _ item: Int
     ) -> BorrowedBytes {
-        var hash = IdentityHash("status")
-        hash.add(id)
-        hash.add(status)
-        if let time = text.identity(party.timestamp) ?? text.scalarText(party.timestamp) {
-            hash.add(time)
-        } else {
-            hash.addAbsent()
+        workspace.id("status") { hash in
+            hash.add(id)
+            hash.add(status)
+            if let time = text.identity(party.timestamp) ?? text.scalarText(party.timestamp) {
+                hash.add(time)
+            } else {
+                hash.addAbsent()
+            }
+            if let participant = party.participant {
+                hash.add(text.identity(party.participantMember) ?? participant)
+            } else if party.group != nil {
+                hash.add(text.slice(item))
+            } else {
+                hash.addAbsent()
+            }
+            if text.isString(party.type, "payment") { hash.add("payment") }
         }
-        if let participant = party.participant {
-            hash.add(text.identity(party.participantMember) ?? participant)
-        } else if party.group != nil {
-            hash.add(text.slice(item))
-        } else {
-            hash.addAbsent()
-        }
-        if text.isString(party.type, "payment") { hash.add("payment") }
-        return hash.hex(in: text.arena)
     }
 }

@@ -6,7 +6,7 @@ struct WebhookRecords {
     let text: WebhookText
     let setup: WebhookSetup
     private let arrival: Timestamp
-    private let workspace: WebhookWorkspace
+    let workspace: WebhookWorkspace
     // Of all records of this delivery.
     private let recordedTime: BorrowedBytes
     private let traceparent: BorrowedBytes?
@@ -181,19 +181,19 @@ struct WebhookRecords {
     /// Id of what has none of its own: by content where the platform says when, because equal events happen at
     /// different times; else by the body and the place in it.
     private mutating func contentID(
-        _ kind: String, field: BorrowedBytes?, item: BorrowedBytes, _ origin: WebhookOrigin
+        _ kind: StaticString, field: BorrowedBytes?, item: BorrowedBytes, _ origin: WebhookOrigin
     ) -> BorrowedBytes {
-        var hash = IdentityHash(kind)
-        if let time = origin.named.entryTime {
-            if let id = origin.named.wabaID { hash.add(id) } else { hash.addAbsent() }
-            hash.add(time)
-            if let field { hash.add(field) } else { hash.addAbsent() }
-            hash.add(item)
-        } else {
-            hash.add(digestOfBody()[...])
-            hash.add(Int64(records.count))
+        workspace.id(kind) { hash in
+            if let time = origin.named.entryTime {
+                if let id = origin.named.wabaID { hash.add(id) } else { hash.addAbsent() }
+                hash.add(time)
+                if let field { hash.add(field) } else { hash.addAbsent() }
+                hash.add(item)
+            } else {
+                hash.add(digestOfBody()[...])
+                hash.add(Int64(records.count))
+            }
         }
-        return hash.hex(in: text.arena)
     }
 
     private mutating func digestOfBody() -> [UInt8] {

@@ -7,7 +7,7 @@ struct WebhookWalk {
     private var records: WebhookRecords
     private var setup: WebhookSetup { records.setup }
 
-    init(_ records: WebhookRecords) {
+    init(_ records: consuming WebhookRecords) {
         text = records.text
         arena = text.arena
         self.records = records

@@ -6,6 +6,7 @@ import EventLog
 public final class WebhookWorkspace {
     let tokens = JSONTokens()
     let arena = ByteArena()
+    private var hash = IdentityHash("")
     /// Of the records of the last split, one by one: WhatsApp's own time as it was read, nil where it could not be. The
     /// record's timestamp is held to what the log takes.
     public internal(set) var eventTimes: [Timestamp?] = []
@@ -14,6 +15,14 @@ public final class WebhookWorkspace {
 
     /// Begins anew.
     func forgetTimes() { eventTimes.removeAll(keepingCapacity: eventTimes.capacity <= 1_024) }
+
+    /// The id of what `add` says, kept in the arena.
+    @inline(__always)
+    func id(_ kind: StaticString, _ add: (inout IdentityHash) -> Void) -> BorrowedBytes {
+        hash.restart(kind)
+        add(&hash)
+        return hash.hex(in: arena)
+    }
 
     deinit { arena.free() }
 }
