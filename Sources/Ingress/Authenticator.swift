@@ -30,18 +30,10 @@ struct Authenticator: Sendable {
     private let signatures: [BodySignature]
     private let acceptsAnybody: Bool
 
-    init(_ accepted: [WebhookAuthentication]) {
-        var secrets: [WebhookAuthentication.Signature: [String]] = [:]
-        var isOpen = false
-        for authentication in accepted {
-            switch authentication {
-            case .none: isOpen = true
-            case .signature(let signature, let secret): secrets[signature, default: []].append(secret)
-            case .basic, .header: break
-            }
-        }
-        acceptsAnybody = isOpen && accepted.count == 1
-        signatures = secrets.map { BodySignature($0.key, secrets: $0.value) }
+    /// - Parameter count: keys that signatures are compared with, at least.
+    init(_ accepted: [WebhookAuthentication], comparing count: Int = 1) {
+        acceptsAnybody = if case .none? = accepted.first { accepted.count == 1 } else { false }
+        signatures = Self.secrets(of: accepted).map { BodySignature($0.key, secrets: $0.value, comparing: count) }
         for authentication in accepted {
             switch authentication {
             case .basic(let user, let password):
@@ -52,6 +44,13 @@ struct Authenticator: Sendable {
             case .signature, .none: break
             }
         }
+    }
+
+    /// Of signatures, by their header.
+    static func secrets(of accepted: [WebhookAuthentication]) -> [WebhookAuthentication.Signature: [String]] {
+        var secrets: [WebhookAuthentication.Signature: [String]] = [:]
+        for case .signature(let signature, let secret) in accepted { secrets[signature, default: []].append(secret) }
+        return secrets
     }
 
     private mutating func accept(_ value: [UInt8], in header: String, isBasic: Bool) {
@@ -88,15 +87,18 @@ struct PendingSignatures {
 
     fileprivate init(isProof: Bool) { self.isProof = isProof }
 
-    /// For a request that claims some signature: no body has it. Nil for one that claims none.
-    init?(neverValidIn head: RequestHead) {
+    /// For a request that claims some signature, which is compared with `nobodys`. Nil for one that claims none.
+    init?(in head: RequestHead, comparedWith nobodys: BodySignature) {
         let claims = WebhookAuthentication.Signature.allCases.lazy.compactMap { signature in
             head.header(signature.rawValue).flatMap { ClaimedSignature($0) }
         }
         guard let claim = claims.first else { return nil }
         self.init(isProof: false)
-        self.claims = [(.nobodys, claim)]
+        self.claims = [(nobodys, claim)]
     }
+
+    /// Secrets that the body is compared with: what the check costs.
+    var comparisons: Int { claims.reduce(0) { $0 + $1.signature.keyCount } }
 
     func areValid(for body: RawSpan) -> Bool {
         var areValid = true

@@ -102,6 +102,11 @@ final class Connections {
         for handler in Array(handlers.values) { handler.leave() }
     }
 
+    /// Answers what is not through yet that time is up.
+    func expireAll() {
+        for handler in Array(handlers.values) { handler.expire() }
+    }
+
     func closeAll() {
         for handler in Array(handlers.values) { handler.abort() }
     }

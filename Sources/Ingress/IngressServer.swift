@@ -186,12 +186,15 @@ public final class IngressServer: Service {
     private func drain(_ lanes: [Lane]) async throws {
         let patience = TimeAmount(core.configuration.shutdownTimeout)
         let leaveTime = TimeAmount(core.configuration.leaveTimeout)
+        // So that the last answers arrive before everything is closed.
+        let lastAnswers = max(patience - leaveTime, .nanoseconds(patience.nanoseconds / 2))
         try await withTaskCancellationHandler {
             let emptied = lanes.map { lane in
                 let empty = lane.loop.makePromise(of: Void.self)
                 lane.loop.execute {
                     lane.connections.value.drain(empty)
                     lane.loop.scheduleTask(in: leaveTime) { lane.connections.value.leave() }
+                    lane.loop.scheduleTask(in: lastAnswers) { lane.connections.value.expireAll() }
                     lane.loop.scheduleTask(in: patience) { lane.connections.value.closeAll() }
                 }
                 return empty.futureResult

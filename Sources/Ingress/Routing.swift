@@ -8,10 +8,11 @@ final class Route: Sendable {
     /// Whether whole bodies are kept on the raw topic.
     let keepsRaw: Bool
 
-    init(_ channel: IngressChannel, _ topics: Topics, maxNesting: Int) {
+    /// - Parameter count: keys that signatures are compared with, at least.
+    init(_ channel: IngressChannel, _ topics: Topics, maxNesting: Int, comparing count: Int) {
         splitter = WebhookSplitter(
             channel: channel.identity, topics: topics, isBound: channel.isBound, maxDepth: maxNesting)
-        authenticator = Authenticator(channel.authentication)
+        authenticator = Authenticator(channel.authentication, comparing: count)
         handshake = Handshake(tokens: channel.verifyTokens)
         keepsRaw = channel.keepsRaw
     }
@@ -25,18 +26,22 @@ final class Router: Sendable {
     private let channels: [ArraySlice<UInt8>: Route]
     private let account: Route?
     /// For bodies whose signature will not match, see `route`. Nil where no channel demands signatures.
-    private let decoy: Route?
+    private let decoy: (route: Route, signature: BodySignature)?
 
     init(_ channels: IngressChannels, _ topics: Topics, maxNesting: Int) {
-        self.channels = Dictionary(
-            uniqueKeysWithValues: channels.named.map {
-                (ArraySlice($0.identity.name.utf8), Route($0, topics, maxNesting: maxNesting))
-            })
-        account = channels.account.map { Route($0, topics, maxNesting: maxNesting) }
         let all = channels.named + [channels.account].compactMap { $0 }
-        let signed = all.contains { $0.authentication.contains(where: \.isSignature) }
-        let nobody = IngressChannel(identity: .init(name: "nobody", hosting: .cloud), authentication: [])
-        decoy = signed ? Route(nobody, topics, maxNesting: maxNesting) : nil
+        // As many for each channel as for the one with the most.
+        let keys = all.flatMap { Authenticator.secrets(of: $0.authentication).values.map(\.count) }.max()
+        func route(_ channel: IngressChannel) -> Route {
+            Route(channel, topics, maxNesting: maxNesting, comparing: keys ?? 1)
+        }
+        self.channels = Dictionary(
+            uniqueKeysWithValues: channels.named.map { (ArraySlice($0.identity.name.utf8), route($0)) })
+        account = channels.account.map(route)
+        decoy = keys.map { keys in
+            let nobody = IngressChannel(identity: .init(name: "nobody", hosting: .cloud), authentication: [])
+            return (route(nobody), BodySignature(.meta, secrets: [], comparing: keys))
+        }
     }
 
     /// The name of the channel that a request is for, whether or not there is one; throws when it is for none.
@@ -54,7 +59,9 @@ final class Router: Sendable {
     func route(to name: ArraySlice<UInt8>, _ head: RequestHead) throws(Answer) -> (Route, PendingSignatures) {
         let route = self[name]
         if let signatures = (route?.authenticator ?? .decoy).check(head), let route { return (route, signatures) }
-        if let decoy, let signatures = PendingSignatures(neverValidIn: head) { return (decoy, signatures) }
+        if let decoy, let signatures = PendingSignatures(in: head, comparedWith: decoy.signature) {
+            return (decoy.route, signatures)
+        }
         throw .unauthorized
     }
 

@@ -16,8 +16,6 @@ public enum WebhookAuthentication: Sendable {
     /// Anybody may post. For tests and for proxies that check themselves. Nothing else may stand beside it.
     case none
 
-    var isSignature: Bool { if case .signature = self { true } else { false } }
-
     /// Who signs, and so in which header the signature stands. The digits may follow `sha256=` in either.
     public enum Signature: String, Sendable, CaseIterable {
         /// 360dialog's partner webhooks, with the platform's secret (docs.360dialog.com, "Signature validation").

@@ -74,15 +74,22 @@ import WhatsApp
         }
     }
 
+    /// Who is not through by then is told so.
     @Test func aStopDoesNotWaitForEver() async throws {
         let producer = TestProducer(.hold)
-        try await withIngress(producer, configure: { $0.shutdownTimeout = .milliseconds(200) }) { ingress in
-            let client = try await ingress.connect()
-            try await client.send(post(message("wamid.1")))
+        try await withIngress(producer, configure: { $0.shutdownTimeout = .seconds(1) }) { ingress in
+            let storing = try await ingress.connect()
+            try await storing.send(post(message("wamid.1")))
             try await eventually("it is in work") { producer.heldCount == 1 }
+            let held = ingress.server.metrics.bytesInFlight
+            let receiving = try await ingress.connect()
+            try await receiving.send(Array(post(message("wamid.2")).dropLast(20)))
+            try await eventually("the second is being received") { ingress.server.metrics.bytesInFlight > held }
             await ingress.services.triggerGracefulShutdown()
-            try await client.waitForEnd()
-            #expect(!client.hasBytes)
+            for (client, status) in [(storing, 503), (receiving, 408)] {
+                #expect(try await client.response().status == status)
+                try await client.waitForEnd()
+            }
         }
         // The log's word after the end meets nobody, and no loop.
         producer.release()

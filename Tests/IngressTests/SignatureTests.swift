@@ -50,6 +50,24 @@ import WhatsApp
         }
     }
 
+    /// Else the time that a large body takes would tell which channels there are.
+    @Test func everyChannelComparesWithAsManySecrets() throws {
+        let router = Router(IngressChannels(named: Self.channels), Topics(), maxNesting: 64)
+        for (name, header) in [
+            ("meta", "X-Hub-Signature-256"), ("partner", "x-360dialog-signature"), ("nobody", "X-Hub-Signature-256"),
+        ] {
+            var parser = HTTP1Parser(HTTP1Parser.Limits())
+            let claim = String(repeating: "a", count: 64)
+            let request = "POST /webhooks/\(name) HTTP/1.1\r\nHost: a\r\n\(header): \(claim)\r\n\r\n"
+            guard case .head = parser.next(Array(request.utf8).span.bytes).event else {
+                Issue.record("no head")
+                continue
+            }
+            let head = parser.takeHead()
+            #expect(try router.route(to: Router.channel(of: head), head).1.comparisons == 2, "\(name)")
+        }
+    }
+
     @Test(arguments: ["new-secret", "old-secret"], ["", "sha256="])
     func everyValidSecretIsTakenWithAndWithoutPrefix(_ secret: String, _ prefix: String) async throws {
         try await withSigned { ingress, producer in
