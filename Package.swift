@@ -15,6 +15,7 @@ let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -108,7 +109,7 @@ let package = Package(
             "Service",
             [
                 "EventLog", "KafkaLog", "SQLiteLog", "Spill", "WhatsApp", "Processing", "Telemetry", "ServerTLS", logging,
-                lifecycle, metrics, yaml, system, hummingbird, arguments,
+                lifecycle, signals, metrics, yaml, system, hummingbird, arguments,
                 .product(name: "Configuration", package: "swift-configuration"),
             ]),
         executable(
@@ -137,8 +138,7 @@ let package = Package(
             "millrace",
             [
                 "Service", "Processing", "Simulator", "Commands", "Spill", "SendLimits", "D360", "WhatsApp", "EventLog", logging,
-                lifecycle, arguments, subprocess, system,
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                lifecycle, signals, arguments, subprocess, system,
             ]),
 
         // Benchmarks: `deploy/local bench …`. It names librdkafka to compare with a bare poll loop

@@ -120,6 +120,7 @@ public enum MillraceService {
         let environment: [String: String]
         let logger: Logger
         let health = Health()
+        let earlyStop: EarlyStop
 
         /// A misspelt setting would otherwise be silently without effect. Names alone: a value may be a secret.
         func tellStrangers(_ name: String) {
@@ -138,7 +139,9 @@ public enum MillraceService {
         do {
             let settings = try await Settings.load(environment: environment)
             LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: settings.logLevel) }
-            let program = Program(settings: settings, environment: environment, logger: Logger(label: name))
+            let logger = Logger(label: name)
+            let program = Program(
+                settings: settings, environment: environment, logger: logger, earlyStop: await EarlyStop(logger))
             program.tellStrangers(name)
             let admin = try await openAdminPort(of: program)
             try await body(program)
@@ -181,7 +184,8 @@ public enum MillraceService {
         }
         // The last service is told to stop first, and the others when it has ended.
         let notice = DrainNotice(
-            health: program.health, delay: program.settings.drainDelay, logger: program.logger)
+            health: program.health, delay: program.settings.drainDelay, logger: program.logger,
+            earlyStop: program.earlyStop)
         configurations.append(.init(service: notice, successTerminationBehavior: .gracefullyShutdownGroup))
         var group = ServiceGroupConfiguration(
             services: configurations, gracefulShutdownSignals: [.sigterm, .sigint], logger: program.logger)
@@ -197,8 +201,11 @@ private struct DrainNotice: Service {
     let health: Health
     let delay: Duration
     let logger: Logger
+    let earlyStop: EarlyStop
 
     func run() async throws {
+        // Signals come to the services before these run.
+        earlyStop.end()
         try? await gracefulShutdown()
         StopBudget.watch(logger)
         health.drain()

@@ -65,6 +65,15 @@ import WhatsApp
         try await stage.remove()
     }
 
+    @Test func aStopWhileTheLogIsLookedForIsGraceful() async throws {
+        let ingress = try await Ingress.start { _ in ["MILLRACE_LOG": "kafka://127.0.0.1:1"] }
+        let stage = ingress.stage
+        try await eventually("it is on its way") { await stage.get("/livez") == 200 }
+        stage.terminate()
+        #expect(try await stage.exitStatus() == .exited(0))
+        try await stage.remove()
+    }
+
     @Test func theMetricsOfTheIngressAreThoseOfItsTraffic() async throws {
         let ingress = try await Ingress.start()
         let stage = ingress.stage
