@@ -18,7 +18,7 @@ extension IngressConfiguration {
     /// | `MILLRACE_INGRESS_MAX_HEADER_BYTES` | 16384 | more gets 431 |
     /// | `MILLRACE_INGRESS_MAX_NESTING` | 64 | deeper JSON gets 400 |
     /// | `MILLRACE_INGRESS_MAX_IN_FLIGHT_BYTES` | 67108864 | more than that arriving or waiting for the log: 503 |
-    /// | `MILLRACE_INGRESS_MAX_CONNECTIONS` | 4096 | more get 503; far more wait in the kernel's backlog. Held to what `ulimit -Hn` leaves |
+    /// | `MILLRACE_INGRESS_MAX_CONNECTIONS` | 4096, over TLS 1024 | more get 503; far more wait in the kernel's backlog. Held to what `ulimit -Hn` leaves |
     /// | `MILLRACE_INGRESS_HEADER_TIMEOUT_MS` | 10000 | a head (and a TLS handshake) not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_BODY_TIMEOUT_MS` | 30000 | a body not whole by then: 408, closed |
     /// | `MILLRACE_INGRESS_IDLE_TIMEOUT_MS` | 75000 | a connection without a request for so long is closed; one without credentials as after the head's time-out |
@@ -33,7 +33,9 @@ extension IngressConfiguration {
         maxNesting = try reader.int("ingress.maxNesting", default: maxNesting, in: 8...128)
         maxInFlightBytes = try reader.int(
             "ingress.maxInFlightBytes", default: maxInFlightBytes, in: (1 << 20)...(8 << 30))
-        maxConnections = try reader.int("ingress.maxConnections", default: maxConnections, in: 1...1_000_000)
+        // Over TLS each takes several times the memory, most of it where the budget of bytes in flight does not count.
+        maxConnections = try reader.int(
+            "ingress.maxConnections", default: tls == nil ? maxConnections : maxConnections / 4, in: 1...1_000_000)
         ackDeadline = try reader.milliseconds("ingress.deadlineMs", default: ackDeadline, in: 50...4_500)
         headerTimeout = try reader.milliseconds("ingress.headerTimeoutMs", default: headerTimeout, in: 100...600_000)
         bodyTimeout = try reader.milliseconds("ingress.bodyTimeoutMs", default: bodyTimeout, in: 100...600_000)

@@ -42,6 +42,10 @@ import Testing
         #expect(found.maxNesting == 20)
         #expect(found.maxInFlightBytes == 1 << 20)
         #expect(found.maxConnections == 7)
+        let overTLS = try await configuration([
+            "MILLRACE_INGRESS_TLS_CERTIFICATE": pairs.first.certificate, "MILLRACE_INGRESS_TLS_KEY": pairs.first.key,
+        ])
+        #expect(overTLS.maxConnections == 1_024)
         #expect(found.headerTimeout == .milliseconds(1_001))
         #expect(found.bodyTimeout == .milliseconds(1_002))
         #expect(found.idleTimeout == .milliseconds(1_003))
