@@ -37,6 +37,9 @@ struct NumberLane: Sendable {
     }
 
     var waiting: Int { waitingReplies + waitingBulk }
+    var hasLine: Bool { !replies.isEmpty || !bulk.isEmpty }
+    /// Most of the line are waiters that ended.
+    var isMostlyGone: Bool { replies.count + bulk.count > 2 * waiting + 64 }
 
     /// Whether it may be forgotten: a new lane starts with an empty bucket, so nothing is won by coming back.
     var isForgettable: Bool {
@@ -61,8 +64,24 @@ struct NumberLane: Sendable {
         return next > now ? .time(next) : nil
     }
 
+    /// A message of this number goes.
+    ///
+    /// - Parameter limit: of messages in a second.
+    mutating func letGo(limit: Int, at now: Duration) {
+        bucket.take()
+        window.note(limit: limit, at: now)
+        inFlight += 1
+        hold?.probe()
+    }
+
     /// Replies first.
     mutating func popNext() -> UInt64? { replies.popFirst() ?? bulk.popFirst() }
+
+    /// Somebody begins to wait.
+    mutating func enter(_ id: UInt64, _ kind: SendAdmission.Kind) {
+        count(kind, 1)
+        enqueue(id, kind)
+    }
 
     mutating func enqueue(_ id: UInt64, _ kind: SendAdmission.Kind) {
         if kind == .reply { replies.append(id) } else { bulk.append(id) }

@@ -1,7 +1,7 @@
 /// The numbers that have a state of their own.
 ///
 /// A dictionary moves what it holds out and in again at each change, and a message makes some twenty. Here a lane is changed
-/// where it lies.
+/// where it lies, and who has looked a number up once goes on by its place.
 struct NumberLanes: Sendable {
     private var places: [String: Int] = [:]
     /// The first is that of numbers that are not there, and stays empty.
@@ -11,6 +11,9 @@ struct NumberLanes: Sendable {
     var count: Int { places.count }
     var numbers: [String] { Array(places.keys) }
 
+    /// Good for as long as the number stays: while messages of it wait or are under way, it does.
+    func place(of number: String) -> Int? { places[number] }
+
     /// Nil for a number that is not there: `insert` adds one.
     subscript(number: String) -> NumberLane? {
         // Inlined, because an accessor that is called allocates what it keeps until it goes on.
@@ -18,11 +21,18 @@ struct NumberLanes: Sendable {
         @inline(__always) _modify { yield &slots[places[number] ?? 0] }
     }
 
-    mutating func insert(_ lane: NumberLane, of number: String) {
+    subscript(place: Int) -> NumberLane? {
+        @inline(__always) _read { yield slots[place] }
+        @inline(__always) _modify { yield &slots[place] }
+    }
+
+    /// Answers its place.
+    mutating func insert(_ lane: NumberLane, of number: String) -> Int {
         precondition(places[number] == nil, "a number has one lane")
         let place = vacant.popLast() ?? slots.count
         if place == slots.count { slots.append(lane) } else { slots[place] = lane }
         places[number] = place
+        return place
     }
 
     mutating func removeAll(where isGone: (NumberLane) -> Bool) {

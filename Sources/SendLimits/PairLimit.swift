@@ -62,6 +62,8 @@ struct PairLimit: Sendable {
 struct PairTable: Sendable {
     let capacity: Int
     private var pairs: [String: PairLimit] = [:]
+    /// Until the platform refuses a message of a pair, no acceptance is news.
+    private var wasEverRefused = false
 
     init(capacity: Int) {
         precondition(capacity > 0, "a table needs room")
@@ -75,13 +77,16 @@ struct PairTable: Sendable {
     mutating func take(_ key: String, at now: Duration) { change(key, at: now) { $0.take(at: now) } }
 
     mutating func refused(_ key: String, sentAt: Duration, at now: Duration) {
+        wasEverRefused = true
         change(key, at: now) { $0.refused(sentAt: sentAt, at: now) }
     }
 
-    mutating func accepted(_ key: String, sentAt: Duration) { pairs[key]?.accepted(sentAt: sentAt) }
+    mutating func accepted(_ key: String, sentAt: Duration) {
+        if wasEverRefused { pairs[key]?.accepted(sentAt: sentAt) }
+    }
 
     private mutating func change(_ key: String, at now: Duration, _ body: (inout PairLimit) -> Void) {
-        if pairs[key] == nil, pairs.count >= capacity { makeRoom(at: now) }
+        if pairs.count >= capacity, pairs[key] == nil { makeRoom(at: now) }
         body(&pairs[key, default: PairLimit(at: now)])
     }
 

@@ -26,6 +26,10 @@ struct Queue<Element: Sendable>: Sendable {
         elements = elements[head...].filter { !isGone($0) }
         head = 0
     }
+
+    mutating func changeAll(_ change: (Element) -> Element) {
+        for index in head..<elements.count { elements[index] = change(elements[index]) }
+    }
 }
 
 /// The least element first.

@@ -21,4 +21,9 @@ struct RateWindow: Sendable {
         for _ in 0..<min(count, limit) { times.append(time) }
         while times.count > limit { _ = times.popFirst() }
     }
+
+    /// What was to go from `start` on goes later.
+    mutating func postpone(from start: Duration, by delay: Duration) {
+        times.changeAll { $0 >= start ? $0 + delay : $0 }
+    }
 }

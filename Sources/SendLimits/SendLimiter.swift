@@ -20,13 +20,13 @@ public final class SendLimiter: Sendable {
     private struct Shell {
         var state: SendLimiterState
         var waiting: [UInt64: Waiting] = [:]
-        /// Of those who do not wait yet, or need not.
+        /// Of those who do not wait yet.
         var decided: [UInt64: Outcome] = [:]
-        var nextID: UInt64 = 0
         var timer: (at: Duration, task: Task<Void, Never>)?
     }
 
     private let shell: Mutex<Shell>
+    private let ids = Atomic<UInt64>(0)
     /// How long a paused template rests before it is tried again.
     let templateHold: Duration
     /// Since the limiter was made.
@@ -47,15 +47,10 @@ public final class SendLimiter: Sendable {
 
     /// Waits for its turn, at most `maxWait`. Throws at once when waiting is no use, and when the task is cancelled.
     public func admit(_ admission: SendAdmission) async throws(SendRefusal) -> SendPermit {
-        var id: UInt64 = 0
-        step { shell, now in
-            shell.nextID += 1
-            id = shell.nextID
-            return shell.state.admit(id, admission, at: now)
-        }
+        let id = ids.add(1, ordering: .relaxed).newValue
         // Most need not wait.
-        if let decided = shell.withLock({ $0.decided.removeValue(forKey: id) }) { return try decided.get() }
-        let outcome = await withTaskCancellationHandler { [id] in
+        if let outcome = step(asking: id, { $0.state.admit(id, admission, at: $1) }) { return try outcome.get() }
+        let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: Waiting) in
                 let decided = shell.withLock { shell in
                     let decided = shell.decided.removeValue(forKey: id)
@@ -66,7 +61,7 @@ public final class SendLimiter: Sendable {
                 // A cancellation before that found nobody waiting.
                 if Task.isCancelled { cancel(id) }
             }
-        } onCancel: { [id] in
+        } onCancel: {
             cancel(id)
         }
         return try outcome.get()
@@ -75,12 +70,16 @@ public final class SendLimiter: Sendable {
     /// Call right before a message that was let go leaves, when anything may have stood still since then: what was let go
     /// one by one must not leave all at once. Throws when the task is cancelled.
     public func awaitDeparture(number: String) async throws(SendRefusal) {
-        let (now, wait) = shell.withLock { shell in
+        let (slot, now) = shell.withLock { shell in
             let now = time.now
-            return (now, shell.state.departure(number, at: now))
+            return (shell.state.departure(number, at: now), now)
         }
-        if wait < Self.tick { return }
-        do { try await time.sleep(until: now + wait) } catch { throw SendRefusal(.cancelled) }
+        var rest = slot.at - now
+        while rest >= Self.tick {
+            do { try await time.sleep(for: rest) } catch { throw SendRefusal(.cancelled) }
+            // This process may have stood still, and others have woken, too.
+            rest = shell.withLock { shell in shell.state.rest(of: slot, number, at: time.now) }
+        }
     }
 
     // MARK: What it must be told
@@ -175,19 +174,31 @@ public final class SendLimiter: Sendable {
     private func cancel(_ id: UInt64) { step { shell, _ in shell.state.cancel(id) } }
 
     /// Runs one event and does what it decides, outside the lock.
-    private func step(_ event: (inout Shell, Duration) -> [SendLimiterState.Decision]) {
-        let ended = shell.withLock { shell in
+    ///
+    /// - Returns: what was decided of `asker`, who does not wait yet.
+    @discardableResult
+    private func step(
+        asking asker: UInt64? = nil, _ event: (inout Shell, Duration) -> [SendLimiterState.Decision]
+    ) -> Outcome? {
+        var own: Outcome?
+        var ended: [(Waiting, Outcome)] = []
+        shell.withLock { shell in
             // The time is read inside, so that events see it in order.
             let decisions = event(&shell, time.now)
             setTimer(&shell)
-            return decisions.compactMap { decision -> (Waiting, Outcome)? in
+            for decision in decisions {
                 let outcome = outcome(of: decision)
-                if let waiting = shell.waiting.removeValue(forKey: decision.id) { return (waiting, outcome) }
-                shell.decided[decision.id] = outcome
-                return nil
+                if decision.id == asker {
+                    own = outcome
+                } else if let waiting = shell.waiting.removeValue(forKey: decision.id) {
+                    ended.append((waiting, outcome))
+                } else {
+                    shell.decided[decision.id] = outcome
+                }
             }
         }
         for (waiting, outcome) in ended { waiting.resume(returning: outcome) }
+        return own
     }
 
     private func outcome(of decision: SendLimiterState.Decision) -> Outcome {

@@ -6,8 +6,7 @@ extension SendLimiterState {
     /// A message that was let go has ended.
     mutating func report(_ id: UInt64, _ report: SendReport, at now: Duration) -> [Decision] {
         guard let flight = flights.removeValue(forKey: id) else { return [] }
-        let number = flight.admission.number
-        lanes[number]?.inFlight -= 1
+        lanes[flight.place]?.inFlight -= 1
         var decisions: [Decision] = []
         switch report {
         case .accepted: accepted(flight, at: now)
@@ -18,22 +17,25 @@ extension SendLimiterState {
             endProbes(flight)
             if let signal = LimitSignal(error) {
                 decisions = heed(signal, flight, at: now)
-                if let pause = error.retryAfter, signal == .numberRate { self.pause(number, until: now + pause) }
+                if let pause = error.retryAfter, signal == .numberRate {
+                    self.pause(flight.admission.number, until: now + pause)
+                }
             }
         case .noAnswer: endProbes(flight)
         }
-        makeReady(number)
-        return decisions + poll(at: now)
+        makeReady(flight.place)
+        let others = poll(at: now)
+        return decisions.isEmpty ? others : decisions + others
     }
 
     private mutating func accepted(_ flight: Flight, at now: Duration) {
         let admission = flight.admission
         pairs.accepted(admission.pair, sentAt: flight.sentAt)
-        if let hold = lanes[admission.number]?.hold, flight.sentAt >= hold.until {
+        if let hold = lanes[flight.place]?.hold, flight.sentAt >= hold.until {
             if hold.isToldLater {
-                lanes[admission.number]?.hold?.probeAccepted(at: now)
+                lanes[flight.place]?.hold?.probeAccepted(at: now)
             } else {
-                lanes[admission.number]?.hold = nil
+                lanes[flight.place]?.hold = nil
             }
         }
         if let key = templateKey(admission), let hold = templates[key], flight.sentAt >= hold.until {
@@ -43,8 +45,8 @@ extension SendLimiterState {
 
     /// A probe that brought no acceptance leaves room for the next one; a complaint then begins the hold anew.
     private mutating func endProbes(_ flight: Flight) {
-        if let hold = lanes[flight.admission.number]?.hold, flight.sentAt >= hold.until {
-            lanes[flight.admission.number]?.hold?.probeToldNothing()
+        if let hold = lanes[flight.place]?.hold, flight.sentAt >= hold.until {
+            lanes[flight.place]?.hold?.probeToldNothing()
         }
         if let key = templateKey(flight.admission), let hold = templates[key], flight.sentAt >= hold.until {
             templates[key]?.probeToldNothing()
@@ -83,9 +85,9 @@ extension SendLimiterState {
     mutating func refusedLater(
         _ error: ClassifiedError, number: String, pair: String, acceptedAt: Timestamp, at now: Duration
     ) -> [Decision] {
-        guard let signal = LimitSignal(error), makeLane(number, at: now) else { return [] }
+        guard let signal = LimitSignal(error), let place = makeLane(number, at: now) else { return [] }
         let admission = SendAdmission(number: number, pair: pair, kind: .reply)
-        let flight = Flight(admission: admission, sentAt: min(moment(acceptedAt), now))
+        let flight = Flight(admission: admission, place: place, sentAt: min(moment(acceptedAt), now))
         return heed(signal, flight, isToldLater: true, at: now) + poll(at: now)
     }
 
@@ -107,7 +109,7 @@ extension SendLimiterState {
 
     /// A throughput upgrade, or whatever else the platform says a number may send.
     mutating func ceilingChanged(_ number: String, to rate: Double, since: Duration, at now: Duration) -> [Decision] {
-        guard makeLane(number, at: now) else { return [] }
+        guard makeLane(number, at: now) != nil else { return [] }
         if adoptCeiling(number, rate, since: since) { tell(.number(number)) }
         return wakeAll(at: now)
     }
@@ -127,7 +129,7 @@ extension SendLimiterState {
         let cut = limit.cut.map { AdaptiveRate.Cut(rate: Double($0.micro) / 1_000_000, at: min(moment($0.at), now)) }
         switch limit.scope {
         case .number(let number):
-            guard makeLane(number, at: now) else { return [] }
+            guard makeLane(number, at: now) != nil else { return [] }
             if let ceiling = limit.ceiling {
                 _ = adoptCeiling(number, Double(ceiling.micro) / 1_000_000, since: min(moment(ceiling.at), now))
             }
@@ -162,21 +164,24 @@ extension SendLimiterState {
     }
 
     mutating func inbound(_ number: String, _ count: Int, at now: Duration) {
-        guard makeLane(number, at: now) else { return }
+        guard let place = makeLane(number, at: now) else { return }
         let rate = rate(of: number, at: now)
-        lanes[number]?.bucket.refill(rate: rate, at: now)
-        lanes[number]?.bucket.spend(count, rate: rate)
-        noteInWindow(count, of: number, at: now)
+        lanes[place]?.bucket.refill(rate: rate, at: now)
+        lanes[place]?.bucket.spend(count, rate: rate)
+        let limit = windowLimit(place, at: now)
+        lanes[place]?.window.note(count, limit: limit, at: now)
     }
 
     mutating func resume(_ number: String, at now: Duration) -> [Decision] {
         lanes[number]?.hold = nil
-        makeReady(number)
+        if let place = lanes.place(of: number) { makeReady(place) }
         return poll(at: now)
     }
 
     private mutating func wakeAll(at now: Duration) -> [Decision] {
-        for number in lanes.numbers { makeReady(number) }
+        for number in lanes.numbers {
+            if let place = lanes.place(of: number) { makeReady(place) }
+        }
         return poll(at: now)
     }
 

@@ -1,21 +1,17 @@
 /// Whose turn it is: numbers that may send stand in a ring, and each lets one message go.
 extension SendLimiterState {
     /// A number's turn: lets one message go, or finds out what to wait for.
-    mutating func serve(_ number: String, at now: Duration) -> Decision? {
-        lanes[number]?.isReady = false
-        guard let account = lanes[number]?.account else { return nil }
-        let share = share(of: account, at: now)
-        switch lanes[number]?.obstacle(
-            share: share, margin: configuration.margin, maxInFlight: configuration.maxInFlightPerNumber, at: now)
-        {
+    mutating func serve(_ place: Int, at now: Duration) -> Decision? {
+        lanes[place]?.isReady = false
+        switch obstacle(place, at: now) {
         case .time(let wake):
-            if hasLine(number) { setWake(number, wake) }
+            if lanes[place]?.hasLine == true { setWake(place, wake) }
             return nil
         case .event: return nil
         case nil: break
         }
-        guard let (id, waiter) = popNext(number) else { return nil }
-        defer { makeReady(number) }
+        guard let (id, waiter) = popNext(place) else { return nil }
+        defer { makeReady(place) }
         if let refusal = templateRefusal(waiter.admission, at: now) {
             remove(id)
             return .refuse(id, refusal)
@@ -27,63 +23,79 @@ extension SendLimiterState {
             return nil
         }
         remove(id)
-        letGo(id, waiter.admission, at: now)
+        letGo(id, waiter.admission, place, at: now)
         return .go(id)
     }
 
-    private mutating func popNext(_ number: String) -> (UInt64, Waiter)? {
-        while let id = lanes[number]?.popNext() {
+    /// What keeps a number from sending.
+    mutating func obstacle(_ place: Int, at now: Duration) -> NumberLane.Obstacle? {
+        let share = share(ofLane: place, at: now)
+        return lanes[place]?.obstacle(
+            share: share, margin: configuration.margin, maxInFlight: configuration.maxInFlightPerNumber, at: now)
+    }
+
+    private mutating func popNext(_ place: Int) -> (UInt64, Waiter)? {
+        while let id = lanes[place]?.popNext() {
             if let waiter = waiters[id], waiter.isInLine { return (id, waiter) }
         }
         return nil
     }
 
-    private mutating func letGo(_ id: UInt64, _ admission: SendAdmission, at now: Duration) {
-        flights[id] = Flight(admission: admission, sentAt: now)
-        lanes[admission.number]?.bucket.take()
-        noteInWindow(1, of: admission.number, at: now)
-        lanes[admission.number]?.inFlight += 1
-        lanes[admission.number]?.hold?.probe()
+    mutating func letGo(_ id: UInt64, _ admission: SendAdmission, _ place: Int, at now: Duration) {
+        flights[id] = Flight(admission: admission, place: place, sentAt: now)
+        let limit = windowLimit(place, at: now)
+        lanes[place]?.letGo(limit: limit, at: now)
         if let key = templateKey(admission) { templates[key]?.probe() }
         pairs.take(admission.pair, at: now)
     }
 
-    /// Counts messages, out or in, against what a second may hold.
-    mutating func noteInWindow(_ count: Int, of number: String, at now: Duration) {
-        let limit = RateWindow.limit(rate(of: number, at: now) / configuration.margin)
-        lanes[number]?.window.note(count, limit: limit, at: now)
+    /// What a second may hold of a number's messages, out and in.
+    func windowLimit(_ place: Int, at now: Duration) -> Int {
+        RateWindow.limit(rate(ofLane: place, at: now) / configuration.margin)
     }
 
     /// What this instance may send of the number, in messages a second.
     func rate(of number: String, at now: Duration) -> Double {
-        lanes[number].map { $0.rate.value(at: now) * share(of: $0.account, at: now) } ?? 0
+        lanes.place(of: number).map { rate(ofLane: $0, at: now) } ?? 0
     }
 
-    private func hasLine(_ number: String) -> Bool {
-        lanes[number].map { !$0.replies.isEmpty || !$0.bulk.isEmpty } ?? false
+    private func rate(ofLane place: Int, at now: Duration) -> Double {
+        (lanes[place]?.rate.value(at: now) ?? 0) * share(ofLane: place, at: now)
     }
 
-    mutating func makeReady(_ number: String) {
-        guard lanes[number]?.isReady == false, hasLine(number) else { return }
-        lanes[number]?.isReady = true
-        ready.append(number)
+    mutating func makeReady(_ place: Int) {
+        guard lanes[place]?.isReady == false, lanes[place]?.hasLine == true else { return }
+        lanes[place]?.isReady = true
+        ready.append(place)
     }
 
-    private mutating func setWake(_ number: String, _ at: Duration) {
-        if let wakeAt = lanes[number]?.wakeAt, wakeAt <= at { return }
-        lanes[number]?.wakeAt = at
-        setTimer(at, .number(number))
+    private mutating func setWake(_ place: Int, _ at: Duration) {
+        if let wakeAt = lanes[place]?.wakeAt, wakeAt <= at { return }
+        lanes[place]?.wakeAt = at
+        setTimer(at, .number(place))
     }
 
-    /// How long a message that was let go must still wait, now that it is about to leave.
+    /// When a message that was let go may leave, now that it is about to.
     ///
     /// A little faster than the bucket, by its margin: what stood still catches up.
-    mutating func departure(_ number: String, at now: Duration) -> Duration {
-        let rate = rate(of: number, at: now) / configuration.margin
-        return rate > 0 ? lanes[number]?.pace.take(rate: rate, at: now) ?? .zero : .zero
+    mutating func departure(_ number: String, at now: Duration) -> Pace.Slot {
+        guard let place = lanes.place(of: number) else { return .now(now) }
+        let rate = rate(ofLane: place, at: now) / configuration.margin
+        return rate > 0 ? lanes[place]?.pace.take(rate: rate, at: now) ?? .now(now) : .now(now)
     }
 
+    /// How long it must still wait when it has slept until then.
+    mutating func rest(of slot: Pace.Slot, _ number: String, at now: Duration) -> Duration {
+        lanes[number]?.pace.wait(slot, at: now) ?? .zero
+    }
+
+    /// This instance's part of the rates of an account's numbers.
     func share(of account: String, at now: Duration) -> Double {
-        share * configuration.margin * everything.value(at: now) * (accounts[account]?.value(at: now) ?? 1)
+        let share = share * configuration.margin * everything.value(at: now)
+        return accounts.isEmpty ? share : share * (accounts[account]?.value(at: now) ?? 1)
+    }
+
+    private func share(ofLane place: Int, at now: Duration) -> Double {
+        (lanes[place]?.account).map { share(of: $0, at: now) } ?? 0
     }
 }

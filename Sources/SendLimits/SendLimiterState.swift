@@ -21,6 +21,8 @@ struct SendLimiterState: Sendable {
 
     struct Waiter: Sendable {
         let admission: SendAdmission
+        /// Of its number's lane.
+        let place: Int
         let deadline: Duration
         /// In its number's line; otherwise it waits for its pair.
         var isInLine = true
@@ -28,13 +30,16 @@ struct SendLimiterState: Sendable {
 
     struct Flight: Sendable {
         let admission: SendAdmission
+        /// Of its number's lane.
+        let place: Int
         let sentAt: Duration
     }
 
     struct Timer: Sendable, Comparable {
         enum Target: Sendable, Hashable {
             case waiter(UInt64)
-            case number(String)
+            /// The place of a number's lane.
+            case number(Int)
         }
         let at: Duration
         let sequence: UInt64
@@ -58,7 +63,8 @@ struct SendLimiterState: Sendable {
     var waitingBulk = 0
     /// What was learned and not yet told, by key.
     var learned: [String: LearnedLimit] = [:]
-    var ready = Queue<String>()
+    /// Places of the numbers that may send.
+    var ready = Queue<Int>()
     private var timers = MinHeap<Timer>()
     private var timerSequence: UInt64 = 0
 
@@ -72,13 +78,19 @@ struct SendLimiterState: Sendable {
 
     /// Somebody wants to send. The decision about `id` comes now or with a later event, exactly once.
     mutating func admit(_ id: UInt64, _ admission: SendAdmission, at now: Duration) -> [Decision] {
-        if let refusal = obviousRefusal(of: admission, at: now) { return [.refuse(id, refusal)] }
+        guard let place = makeLane(admission.number, at: now) else {
+            return [.refuse(id, SendRefusal(.full, retryAfter: configuration.maxWait))]
+        }
+        if let refusal = obviousRefusal(of: admission, place, at: now) { return [.refuse(id, refusal)] }
+        if mayGoAtOnce(admission, place, at: now) {
+            letGo(id, admission, place, at: now)
+            return [.go(id)]
+        }
         let deadline = now + configuration.maxWait
-        waiters[id] = Waiter(admission: admission, deadline: deadline)
-        lanes[admission.number]?.count(admission.kind, 1)
+        waiters[id] = Waiter(admission: admission, place: place, deadline: deadline)
         if admission.kind == .bulk { waitingBulk += 1 }
-        lanes[admission.number]?.enqueue(id, admission.kind)
-        makeReady(admission.number)
+        lanes[place]?.enter(id, admission.kind)
+        makeReady(place)
         let decisions = poll(at: now)
         if waiters[id] != nil { setTimer(deadline, .waiter(id)) }
         return decisions
@@ -89,22 +101,28 @@ struct SendLimiterState: Sendable {
     }
 
     /// Why waiting would be no use.
-    private mutating func obviousRefusal(of admission: SendAdmission, at now: Duration) -> SendRefusal? {
-        guard makeLane(admission.number, at: now), let lane = lanes[admission.number] else {
-            return SendRefusal(.full, retryAfter: configuration.maxWait)
-        }
+    private func obviousRefusal(of admission: SendAdmission, _ place: Int, at now: Duration) -> SendRefusal? {
         let limit = configuration.maxWaitingPerNumber
+        let waiting = (admission.kind == .reply ? lanes[place]?.waitingReplies : lanes[place]?.waitingBulk) ?? 0
         let isFull =
-            waiters.count >= configuration.maxWaiting
-            || (admission.kind == .reply ? lane.waitingReplies >= limit : lane.waitingBulk >= limit)
+            waiters.count >= configuration.maxWaiting || waiting >= limit
             || admission.kind == .bulk && waitingBulk >= configuration.maxWaiting / 2
         if isFull { return SendRefusal(.full, retryAfter: .seconds(1)) }
-        if case .closed(let until)? = lane.hold?.gate(at: now), until - now > configuration.maxWait {
+        if case .closed(let until)? = lanes[place]?.hold?.gate(at: now), until - now > configuration.maxWait {
             return SendRefusal(.held, retryAfter: until - now)
         }
         if let refusal = templateRefusal(admission, at: now) { return refusal }
         let pairWait = pairs.wait(admission.pair, at: now)
         return pairWait > configuration.maxWait ? SendRefusal(.pair, retryAfter: pairWait) : nil
+    }
+
+    /// Nobody is before it: no number has its turn, none of this number's messages waits, and no limit says so.
+    private mutating func mayGoAtOnce(_ admission: SendAdmission, _ place: Int, at now: Duration) -> Bool {
+        // A timer that is due goes first: it may give others their turn.
+        guard ready.isEmpty, flights.count < configuration.maxInFlight, lanes[place]?.hasLine == false,
+            nextWake.map({ $0 > now }) ?? true, obstacle(place, at: now) == nil
+        else { return false }
+        return pairs.wait(admission.pair, at: now) == .zero
     }
 
     func templateRefusal(_ admission: SendAdmission, at now: Duration) -> SendRefusal? {
@@ -118,21 +136,21 @@ struct SendLimiterState: Sendable {
     @discardableResult
     mutating func remove(_ id: UInt64) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: id) else { return nil }
-        lanes[waiter.admission.number]?.count(waiter.admission.kind, -1)
+        lanes[waiter.place]?.count(waiter.admission.kind, -1)
         if waiter.admission.kind == .bulk { waitingBulk -= 1 }
-        compact(waiter.admission.number)
+        compact(waiter.place)
         return waiter
     }
 
-    /// Makes sure the number has a lane; false when there are too many already.
-    mutating func makeLane(_ number: String, at now: Duration) -> Bool {
-        if lanes[number] != nil { return true }
+    /// Makes sure the number has a lane, and answers its place; nil when there are too many already.
+    @discardableResult
+    mutating func makeLane(_ number: String, at now: Duration) -> Int? {
+        if let place = lanes.place(of: number) { return place }
         if lanes.count >= configuration.maxNumbers { lanes.removeAll(where: \.isForgettable) }
-        guard lanes.count < configuration.maxNumbers else { return false }
+        guard lanes.count < configuration.maxNumbers else { return nil }
         let profile = profiles[number]
         let rate = profile?.rate ?? configuration.defaultRate
-        lanes.insert(NumberLane(account: profile?.account ?? number, rate: rate, at: now), of: number)
-        return true
+        return lanes.insert(NumberLane(account: profile?.account ?? number, rate: rate, at: now), of: number)
     }
 
     // MARK: Time
@@ -147,34 +165,34 @@ struct SendLimiterState: Sendable {
             timers.removeFirst()
             fire(timer, at: now, &decisions)
         }
-        while flights.count < configuration.maxInFlight, let number = ready.popFirst() {
-            if let decision = serve(number, at: now) { decisions.append(decision) }
+        while flights.count < configuration.maxInFlight, let place = ready.popFirst() {
+            if let decision = serve(place, at: now) { decisions.append(decision) }
         }
         return decisions
     }
 
     private mutating func fire(_ timer: Timer, at now: Duration, _ decisions: inout [Decision]) {
         switch timer.target {
-        case .number(let number):
-            if lanes[number]?.wakeAt == timer.at { lanes[number]?.wakeAt = nil }
-            makeReady(number)
+        case .number(let place):
+            if lanes[place]?.wakeAt == timer.at { lanes[place]?.wakeAt = nil }
+            makeReady(place)
         case .waiter(let id):
             guard let waiter = waiters[id] else { return }
             if waiter.deadline <= now {
                 remove(id)
-                decisions.append(.refuse(id, overdueRefusal(waiter.admission, at: now)))
+                decisions.append(.refuse(id, overdueRefusal(waiter, at: now)))
             } else if !waiter.isInLine, pairs.wait(waiter.admission.pair, at: now) == .zero {
                 waiters[id]?.isInLine = true
-                lanes[waiter.admission.number]?.enqueue(id, waiter.admission.kind)
-                makeReady(waiter.admission.number)
+                lanes[waiter.place]?.enqueue(id, waiter.admission.kind)
+                makeReady(waiter.place)
             }
         }
     }
 
-    private func overdueRefusal(_ admission: SendAdmission, at now: Duration) -> SendRefusal {
-        let lane = lanes[admission.number]
+    private func overdueRefusal(_ waiter: Waiter, at now: Duration) -> SendRefusal {
+        let lane = lanes[waiter.place]
         if case .closed(let until)? = lane?.hold?.gate(at: now) { return SendRefusal(.held, retryAfter: until - now) }
-        let pairWait = pairs.wait(admission.pair, at: now)
+        let pairWait = pairs.wait(waiter.admission.pair, at: now)
         if pairWait > .zero { return SendRefusal(.pair, retryAfter: pairWait) }
         let pause = (lane?.pausedUntil ?? now) - now
         return SendRefusal(.rate, retryAfter: max(.seconds(1), pause))
@@ -188,16 +206,16 @@ struct SendLimiterState: Sendable {
         timers.removeAll { timer in
             switch timer.target {
             case .waiter(let id): waiters[id] == nil
-            case .number(let number): lanes[number]?.wakeAt != timer.at
+            case .number(let place): lanes[place]?.wakeAt != timer.at
             }
         }
     }
 
     /// Takes ended waiters out of the line when they are most of it.
-    private mutating func compact(_ number: String) {
-        guard let lane = lanes[number], lane.replies.count + lane.bulk.count > 2 * lane.waiting + 64 else { return }
+    private mutating func compact(_ place: Int) {
+        guard lanes[place]?.isMostlyGone == true else { return }
         let waiters = waiters
-        lanes[number]?.replies.removeAll { waiters[$0]?.isInLine != true }
-        lanes[number]?.bulk.removeAll { waiters[$0]?.isInLine != true }
+        lanes[place]?.replies.removeAll { waiters[$0]?.isInLine != true }
+        lanes[place]?.bulk.removeAll { waiters[$0]?.isInLine != true }
     }
 }

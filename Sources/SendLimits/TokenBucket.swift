@@ -37,29 +37,6 @@ struct TokenBucket: Sendable {
     }
 }
 
-/// Spaces messages on their way out. They were let go at the bucket's pace, but something between may have stood still (a
-/// mark on the log, the machine), and then they would all leave at once, which the platform counts as too fast.
-struct Pace: Sendable {
-    /// Longer than anything stands still without being broken; a rate that was just cut must not hold up what is let go.
-    static let maxWait = Duration.seconds(1)
-    /// When the next message may leave by the pace alone; up to `TokenBucket.depth` behind the time.
-    private var next: Duration
-    private var window = RateWindow()
-
-    init(at now: Duration) { next = now }
-
-    /// How long the next message has to wait. No second holds more than the rate of those that left.
-    mutating func take(rate: Double, at now: Duration) -> Duration {
-        let depth = max(TokenBucket.depth, 1 / rate)
-        let limit = RateWindow.limit(rate)
-        let paced = max(next, now - .seconds(depth))
-        let leaves = min(max(paced, window.next(limit: limit, at: max(paced, now))), now + Self.maxWait)
-        next = max(paced, leaves - .seconds(depth)) + .seconds(1 / rate)
-        window.note(limit: limit, at: max(leaves, now))
-        return max(.zero, leaves - now)
-    }
-}
-
 extension Duration {
     var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

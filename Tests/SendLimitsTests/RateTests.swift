@@ -75,13 +75,34 @@ import WhatsApp
         var left: [Duration] = []
         for stall in [Duration.seconds(10), .milliseconds(300), .seconds(2)] {
             stand.run(until: stand.now + stall)
-            for _ in 0..<40 { left.append(stand.now + stand.state.departure("1", at: stand.now)) }
+            for _ in 0..<40 { left.append(stand.now + stand.leave("1")) }
             for _ in 0..<120 {
                 stand.run(until: stand.now + .microseconds(12_500))
-                left.append(stand.now + stand.state.departure("1", at: stand.now))
+                left.append(stand.now + stand.leave("1"))
             }
         }
         #expect(mostInASecond(left.sorted()) <= 80)
+    }
+
+    /// The process stands still while messages sleep until their slots, and all of them wake together.
+    @Test func whoSleptThroughAStallLeavesAtThePaceAllTheSame() throws {
+        var stand = Stand(SendLimitsConfiguration(margin: 1))
+        stand.expectSend()
+        stand.run(until: .seconds(10))
+        let slots = (0..<60).map { _ in stand.state.departure("1", at: stand.now) }
+        var asleep = slots.filter { $0.at > stand.now }.map { (slot: $0, wakesAt: stand.now + .seconds(2)) }
+        #expect(asleep.count > 40)
+        var left: [Duration] = []
+        while let next = asleep.indices.min(by: { asleep[$0].wakesAt < asleep[$1].wakesAt }) {
+            stand.run(until: max(stand.now, asleep[next].wakesAt))
+            let rest = stand.state.rest(of: asleep[next].slot, "1", at: stand.now)
+            if rest == .zero { left.append(stand.now) }
+            if rest == .zero { asleep.remove(at: next) } else { asleep[next].wakesAt = stand.now + rest }
+        }
+        let distances = zip(left, left.dropFirst()).map { $1 - $0 }
+        #expect(distances.allSatisfy { $0 > .microseconds(12_499) }, "80 a second")
+        #expect(try #require(left.last) < .seconds(12 + 1), "nobody waits longer than it had to")
+        #expect(stand.leave("1") <= .microseconds(12_501), "and the next is not held up by what is over")
     }
 
     @Test func inboundMessagesCountAsWellAfterAnIdleTime() {
@@ -247,15 +268,15 @@ import WhatsApp
         stand.expectSend("1")
         let rate = 80.0
         // Let go one by one, and held up together: beyond what the bucket holds they leave at the rate.
-        let waits = (0..<40).map { _ in stand.state.departure("1", at: stand.now) }
+        let waits = (0..<40).map { _ in stand.leave("1") }
         #expect(waits.prefix(8).allSatisfy { $0 == .zero })
         #expect(waits.last.map { abs($0.inSeconds - (39 / rate - TokenBucket.depth)) < 0.001 } ?? false)
         // At the pace of the bucket nobody waits.
         stand.run(until: stand.now + .seconds(5))
         for _ in 0..<200 {
             stand.run(until: stand.now + .seconds(1 / rate))
-            #expect(stand.state.departure("1", at: stand.now) == .zero)
+            #expect(stand.leave("1") == .zero)
         }
-        #expect(stand.state.departure("2", at: stand.now) == .zero, "a number that nobody has let go of")
+        #expect(stand.leave("2") == .zero, "a number that nobody has let go of")
     }
 }

@@ -50,6 +50,9 @@ struct Stand {
         return nextID
     }
 
+    /// Somebody who was let go is about to leave: how long it has to wait.
+    mutating func leave(_ number: String) -> Duration { state.departure(number, at: now).at - now }
+
     mutating func report(_ id: UInt64, _ report: SendReport = .accepted) {
         note(state.report(id, report, at: now))
     }
