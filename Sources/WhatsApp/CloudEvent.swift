@@ -57,9 +57,9 @@ public struct CloudEvent: Sendable, Hashable {
             case Name.source: source = text
             case Name.type: type = text
             case Name.subject: subject = text
-            case Name.time: time = RFC3339.parse(text)
+            case Name.time: time = RFC3339.parse(value)
             case Name.timeSource: timeIsArrival = text == Self.arrival
-            case Name.recordedTime: recordedTime = RFC3339.parse(text)
+            case Name.recordedTime: recordedTime = RFC3339.parse(value)
             case Name.partitionKey: partitionKey = text
             case Name.correlationID: correlationID = text
             case Name.causationID: causationID = text

@@ -39,7 +39,13 @@ public enum RFC3339 {
 
     /// Reads what `string` writes, and any other offset or precision of RFC 3339; nil for anything else.
     public static func parse(_ text: String) -> Timestamp? {
-        var reader = Reader(rest: Substring(text).utf8)
+        var text = text
+        return text.withUTF8 { parse(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// The same of text where it lies.
+    static func parse(_ text: UnsafeRawBufferPointer) -> Timestamp? {
+        var reader = Reader(rest: text[...])
         guard let year = reader.number(4, "-"), let month = reader.number(2, "-"), let day = reader.number(2, "T"),
             let hour = reader.number(2, ":"), let minute = reader.number(2, ":"), let second = reader.number(2, nil),
             (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
@@ -70,7 +76,7 @@ public enum RFC3339 {
     }
 
     private struct Reader {
-        var rest: Substring.UTF8View
+        var rest: Slice<UnsafeRawBufferPointer>
 
         mutating func number(_ digits: Int, _ after: Unicode.Scalar?) -> Int64? {
             var value: Int64 = 0
