@@ -53,11 +53,15 @@ struct EffectMarks: Sendable {
     }
 
     mutating func refuse(run: UInt64) {
-        // Of most runs that end, none.
-        for mark in [waiting, committing].joined() where mark.run == run { answers.refused.append(mark.id) }
-        if answers.refused.isEmpty { return }
-        waiting.removeAll { $0.run == run }
-        committing.removeAll { $0.run == run }
+        answers.refused += Self.take(run, from: &waiting)
+        answers.refused += Self.take(run, from: &committing)
+    }
+
+    /// Of most runs that end, none.
+    private static func take(_ run: UInt64, from marks: inout [EffectMark]) -> [UInt64] {
+        guard marks.contains(where: { $0.run == run }) else { return [] }
+        defer { marks.removeAll { $0.run == run } }
+        return marks.compactMap { $0.run == run ? $0.id : nil }
     }
 
     mutating func takeAnswers() -> Answers {
