@@ -29,8 +29,14 @@ struct ParkedCommand: AsyncParsableCommand {
         }
 
         private func rows(_ progress: [TopicPartition: Progress], _ log: any Log) async throws -> [[String]] {
+            let rows = try await log.withReader { try await self.rows(progress, $0) }
+            return [["record", "key", "age", "bytes", "effect"]] + rows.sorted { $0.at < $1.at }.prefix(first).map(\.cells)
+        }
+
+        private func rows(
+            _ progress: [TopicPartition: Progress], _ reader: any Reader
+        ) async throws -> [(at: Timestamp, cells: [String])] {
             var rows: [(at: Timestamp, cells: [String])] = []
-            let reader = try await log.reader()
             for (source, progress) in progress.sorted(by: { $0.key < $1.key }) {
                 for offset in progress.parked.prefix(first) {
                     let id = ParkedName(source: source, offset: offset).description
@@ -45,8 +51,7 @@ struct ParkedCommand: AsyncParsableCommand {
                     }
                 }
             }
-            await reader.close()
-            return [["record", "key", "age", "bytes", "effect"]] + rows.sorted { $0.at < $1.at }.prefix(first).map(\.cells)
+            return rows
         }
     }
 
@@ -172,8 +177,7 @@ struct ParkedOrders {
         var open = Dictionary(uniqueKeysWithValues: orders.map { ($0.id, $0) })
         var applied = 0
         let deadline = ContinuousClock.now + patience
-        let reader = try await log.reader()
-        do {
+        return try await log.withReader { reader in
             var repeatAt = ContinuousClock.now
             while !open.isEmpty {
                 if ContinuousClock.now >= deadline { throw NobodyAnswers() }
@@ -186,12 +190,8 @@ struct ParkedOrders {
                     if let answer = ParkedAnswer(record), open.removeValue(forKey: answer.id) != nil { applied += answer.applied }
                 }
             }
-        } catch {
-            await reader.close()
-            throw error
+            return applied
         }
-        await reader.close()
-        return applied
     }
 }
 

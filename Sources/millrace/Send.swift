@@ -160,19 +160,17 @@ struct ResultWatch {
     func result(of receipt: CommandReceipt, within limit: Duration) async throws -> OutboundResult? {
         let home = Murmur2.partition(of: Array(receipt.conversationKey.utf8), partitions: Int32(starts.count))
         guard let (partition, start) = starts.first(where: { $0.key.partition == home }) else { return nil }
-        let reader = try await log.reader()
         let deadline = ContinuousClock.now + limit
-        var next = start
-        while ContinuousClock.now < deadline {
-            let records = try await reader.read(partition, from: next, maxRecords: 1_000, waitingUpTo: .milliseconds(500))
-            for record in records {
-                next = record.offset + 1
-                guard let result = try? OutboundResult(record), result.commandID == receipt.commandID else { continue }
-                await reader.close()
-                return result
+        return try await log.withReader { reader in
+            var next = start
+            while ContinuousClock.now < deadline {
+                let records = try await reader.read(partition, from: next, maxRecords: 1_000, waitingUpTo: .milliseconds(500))
+                for record in records {
+                    next = record.offset + 1
+                    if let result = try? OutboundResult(record), result.commandID == receipt.commandID { return result }
+                }
             }
+            return nil
         }
-        await reader.close()
-        return nil
     }
 }

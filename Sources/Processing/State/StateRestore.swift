@@ -23,15 +23,7 @@ struct StateRestore<C: Clock>: Sendable where C.Duration == Duration {
     let tell: @Sendable (RestoreProgress) -> Void
 
     func run() async throws -> StateJournal {
-        let reader = try await context.persist(at: "restore state") { try await log.reader() }
-        do {
-            let journal = try await restore(reader)
-            await reader.close()
-            return journal
-        } catch {
-            await reader.close()
-            throw error
-        }
+        try await context.persist(at: "restore state") { try await log.withReader { try await restore($0) } }
     }
 
     private func restore(_ reader: any Reader) async throws -> StateJournal {
