@@ -15,67 +15,53 @@ final class LogEnds: Sendable {
         var versions: [String: Int64] = [:]
     }
 
-    private typealias Waiter = CheckedContinuation<Result<Ends, LogError>, Never>
-
-    private struct State {
-        var ends = Ends()
-        /// The rings that came before the look; nil before the first.
-        var ticket: UInt64?
-        var waiters: [Waiter] = []
-        var isLooking = false
-        var looks = 0
-    }
-
-    private let store: Store
-    private let doorbell: Doorbell
-    private let state = Mutex(State())
+    private let last = LastLook()
+    private let shared: SharedLooks<Void, Ends, LogError>
 
     init(_ store: Store, _ doorbell: Doorbell) {
-        self.store = store
-        self.doorbell = doorbell
+        shared = SharedLooks { [last] asked in
+            let ticket = doorbell.ticket
+            let outcome = await Self.look(store)
+            last.note(outcome, ticket)
+            return asked.map { _ in outcome }
+        }
     }
 
     /// As they were after `ticket` was taken, or later.
     func ends(after ticket: UInt64) async throws(LogError) -> Ends {
-        let result = await withCheckedContinuation { (waiter: Waiter) in
-            let (known, begins): (Ends?, Bool) = state.withLock { state in
-                if let last = state.ticket, last >= ticket { return (state.ends, false) }
-                state.waiters.append(waiter)
-                defer { state.isLooking = true }
-                return (nil, !state.isLooking)
-            }
-            if let known { waiter.resume(returning: .success(known)) }
-            if begins { Task { await lookForAll() } }
-        }
-        return try result.get()
+        if let known = last.ends(after: ticket) { return known }
+        return try await shared.ask(())
     }
 
     /// For tests.
-    var looks: Int { state.withLock { $0.looks } }
+    var looks: Int { last.looks }
 
-    /// Those who come during a look share the next one.
-    private func lookForAll() async {
-        var goesOn = true
-        while goesOn {
-            let asked = state.withLock { state in
-                defer { state.waiters = [] }
-                return state.waiters
-            }
-            let ticket = doorbell.ticket
-            let result = await look()
-            state.withLock { state in
-                state.looks += 1
-                if case .success(let ends) = result { (state.ends, state.ticket) = (ends, ticket) }
-            }
-            for waiter in asked { waiter.resume(returning: result) }
-            goesOn = state.withLock { state in
-                state.isLooking = !state.waiters.isEmpty
-                return state.isLooking
+    /// What the last look found.
+    private final class LastLook: Sendable {
+        private struct Seen {
+            var ends = Ends()
+            /// The rings that came before the look; nil before the first.
+            var ticket: UInt64?
+            var looks = 0
+        }
+
+        private let seen = Mutex(Seen())
+
+        var looks: Int { seen.withLock { $0.looks } }
+
+        func ends(after ticket: UInt64) -> Ends? {
+            seen.withLock { seen in seen.ticket.flatMap { $0 >= ticket ? seen.ends : nil } }
+        }
+
+        func note(_ outcome: Result<Ends, LogError>, _ ticket: UInt64) {
+            seen.withLock { seen in
+                seen.looks += 1
+                if case .success(let ends) = outcome { (seen.ends, seen.ticket) = (ends, ticket) }
             }
         }
     }
 
-    private func look() async -> Result<Ends, LogError> {
+    private static func look(_ store: Store) async -> Result<Ends, LogError> {
         do throws(LogError) {
             return .success(try await store.read { try Self.read($0) })
         } catch {
