@@ -25,6 +25,8 @@ struct EffectMarks: Sendable {
     private var answers = Answers()
 
     var isWaiting: Bool { !waiting.isEmpty }
+    /// Somebody is to be told.
+    var hasAnswers: Bool { !answers.granted.isEmpty || !answers.refused.isEmpty }
 
     /// The handlers of these runs stand still for the log, which is not held against them.
     var runs: Set<UInt64> { Set(waiting.map(\.run)).union(committing.map(\.run)) }

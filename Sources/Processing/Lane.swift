@@ -79,12 +79,14 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
     /// Returns when the record is marked by a commit of ours; throws `EffectRefused` when that will not be.
     func beginEffect(_ run: Run<C.Instant>, _ record: StoredRecord) async throws {
         try await withCheckedThrowingContinuation { continuation in
-            let id = guarded.withLock { guarded in
+            let isAwaited = guarded.withLock { guarded in
                 guarded.lastMark += 1
                 guarded.marks[guarded.lastMark] = continuation
-                return guarded.lastMark
+                guarded.machine.requestMark(guarded.lastMark, run, record)
+                return guarded.machine.isCommitToCome(by: guarded.timer?.at)
             }
-            step { machine, _ in machine.requestMark(id, run, record) }
+            // Under load a commit is on its way, or the end of the gap before the next one has its timer.
+            if !isAwaited { step { _, _ in } }
         }
     }
 

@@ -8,6 +8,15 @@ extension LaneState {
         if case .open = phase, running[run.id] != nil { marks.request(mark) } else { marks.refuse(mark) }
     }
 
+    /// Whether marks that wait are looked at without another turn now: after the commit that is under way, or when the timer
+    /// of the lane's shell wakes it.
+    func isCommitToCome(by timer: Instant?) -> Bool {
+        guard case .open = phase, !marks.hasAnswers else { return false }
+        if committing != nil { return true }
+        guard let timer, let commitAt else { return false }
+        return timer <= commitAt
+    }
+
     /// Lists in the next commit what the notes of its partitions have room for.
     mutating func admitMarks() {
         guard marks.isWaiting else { return }
