@@ -81,7 +81,8 @@ let package = Package(
         library("EventLog"),
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         library("KafkaLog", ["EventLog", "CRdKafka", logging]),
-        library("SQLiteLog", ["EventLog", grdb, logging]),
+        library("SQLiteParts", [grdb]),
+        library("SQLiteLog", ["EventLog", "SQLiteParts", grdb, logging]),
         library("EventLogTesting", ["EventLog", logging]),
         library("Spill", ["EventLog", "SQLiteLog", "Telemetry", logging, metrics, lifecycle]),
 
@@ -103,7 +104,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
             "Ingress", ["WhatsApp", "EventLog", "Telemetry", "ServerTLS", "CZlib", crypto, logging, lifecycle, metrics] + nio),
-        library("Processing", ["EventLog", "Telemetry", logging, lifecycle, metrics, grdb]),
+        library("Processing", ["EventLog", "SQLiteParts", "Telemetry", logging, lifecycle, metrics, grdb]),
         library("ProcessorTesting", ["EventLog", "Processing", "WhatsApp", logging]),
         library(
             "Service",
@@ -154,6 +155,7 @@ let package = Package(
 
         // Tests
         tests("EventLogTests", ["EventLog", "EventLogTesting"]),
+        tests("SQLitePartsTests", ["SQLiteParts", grdb]),
         tests("SQLiteLogTests", ["SQLiteLog", "EventLogTesting", "EventLog", logging]),
         tests("KafkaLogTests", ["KafkaLog", "EventLogTesting"]),
         tests("SpillTests", ["Spill", "Telemetry", "KafkaLog", "SQLiteLog", "EventLogTesting", "EventLog", logging, lifecycle]),

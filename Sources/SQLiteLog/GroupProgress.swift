@@ -1,5 +1,6 @@
 import EventLog
 import GRDB
+import SQLiteParts
 
 /// The table of commits.
 enum GroupProgress {

@@ -1,5 +1,6 @@
 import EventLog
 import GRDB
+import SQLiteParts
 import Synchronization
 
 /// Where partitions end and which version groups have, looked up once for all in this process who wait for news.

@@ -1,5 +1,6 @@
 import EventLog
 import GRDB
+import SQLiteParts
 
 /// A member's part in its group, as acts inside a write transaction.
 ///

@@ -1,5 +1,6 @@
 import EventLog
 import GRDB
+import SQLiteParts
 
 /// Reading of records; for transactions that read.
 enum RecordRows {

@@ -1,5 +1,6 @@
 import EventLog
 import GRDB
+import SQLiteParts
 
 /// The transaction of one group commit. It belongs to the writer's thread and ends with it.
 ///
@@ -50,8 +51,7 @@ final class WriteTransaction {
                         insert.bind(3, key)
                         insert.bind(4, headers)
                         insert.bind(5, value)
-                        _ = try insert.step()
-                        insert.reset()
+                        try insert.run()
                     }
                 }
             }
@@ -141,8 +141,7 @@ final class WriteTransaction {
             update.bind(4, row.compacted)
             update.bind(5, row.blockNewest)
             update.bind(6, partition)
-            _ = try update.step()
-            update.reset()
+            try update.run()
         }
     }
 

@@ -80,6 +80,41 @@ import Testing
         #expect(lane.turn(at: at(1_023)).wakeAt.map { $0 > at(1_060).instant } ?? true, "nothing is left to commit")
     }
 
+    /// What the lane's shell relies on when it takes no turn for a mark.
+    @Test func marksThatWaitForACommitToComeAreInIt() throws {
+        var lane = LaneState<Instant>(
+            rules: .init(
+                configuration: .init(), retry: RetryPolicy(), work: .concurrent(limit: 4), keepsState: false, group: "g",
+                deadLetterTopic: "dlq.g", effects: .marked, commitGap: .milliseconds(20)))
+        func at(_ milliseconds: Int64) -> Moment<Instant> {
+            Moment(instant: Instant(sinceStart: .milliseconds(milliseconds)), wall: Timestamp(milliseconds: milliseconds))
+        }
+        lane.begin(Self.source, .init(mode: .none, commit: .init(offset: 0), birth: 0, state: nil, low: 0), restoring: [],
+            now: Timestamp(seconds: 0))
+        lane.receive(Self.source, (0..<4).map { .at(Offset($0), key: "k\($0)") })
+        let first = lane.turn(at: at(0))
+        #expect(first.start.count == 4)
+        // One is under way: the assignment's.
+        let begun = try #require(first.commit)
+        lane.requestMark(1, first.start[0], first.start[0].works[0].record)
+        #expect(lane.isCommitToCome(by: nil))
+        lane.committed(begun, at: at(5))
+        // The end of the gap has its timer.
+        let waiting = lane.turn(at: at(5))
+        let due = try #require(waiting.wakeAt)
+        #expect(waiting.commit == nil && due <= at(40).instant)
+        lane.requestMark(2, first.start[1], first.start[1].works[0].record)
+        #expect(lane.isCommitToCome(by: due))
+        #expect(!lane.isCommitToCome(by: nil) && !lane.isCommitToCome(by: at(90).instant), "nobody would look")
+        let commit = try #require(lane.turn(at: Moment(instant: due, wall: at(40).wall)).commit)
+        #expect(commit.progress[Self.source]?.attempted == [0, 1])
+        // Somebody is to be told at once.
+        #expect(lane.running.end(first.start[2].id))
+        lane.requestMark(3, first.start[2], first.start[2].works[0].record)
+        #expect(!lane.isCommitToCome(by: due))
+        #expect(lane.turn(at: at(41)).marks.refused == [3])
+    }
+
     @Test(arguments: [(16, 40), (32, 60), (48, 80), (500, 80)])
     func theMoreACommitCarriesTheLaterIsTheNextOne(records: Int, gap: Int64) throws {
         var lane = LaneState<Instant>(

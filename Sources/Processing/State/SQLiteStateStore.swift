@@ -110,9 +110,7 @@ final class SQLiteStateStore: Sendable {
         let keys = filter.insert(transaction.writes.keys)
         defer { if let keys { fill(expecting: keys) } }
         let (outcome, after) = try await pool.write { db in
-            guard try Int64.fetchOne(db.cachedStatement(sql: "SELECT number FROM claim")) == claim else {
-                throw Superseded()
-            }
+            guard try StateTables.claim(db) == claim else { throw Superseded() }
             var sizes = before
             try StateTables.put(transaction.writes, survivors, &sizes, db)
             try StateTables.put(news, db)

@@ -1,7 +1,5 @@
-import EventLog
 import GRDB
-
-import struct Foundation.Data
+import SQLiteParts
 
 /// Looks entries up, all that are asked for meanwhile in one transaction. It sees what was on the disk when they were.
 final class StateLookups: Sendable {
@@ -21,7 +19,9 @@ final class StateLookups: Sendable {
 
     private static func find(_ key: String, _ survivors: StateKeys, _ db: Database) throws -> [UInt8]? {
         let table = StateTable(key, survivors)
-        let find = try db.cachedStatement(sql: "SELECT value FROM \(table.rawValue) WHERE key = ?")
-        return try Data.fetchOne(find, arguments: [key]).map(Array.init)
+        let find = try RawStatement(db, "SELECT value FROM \(table.rawValue) WHERE key = ?")
+        defer { find.reset() }
+        find.bind(1, key)
+        return try find.step() ? find.bytes(0) : nil
     }
 }

@@ -1,5 +1,6 @@
 import EventLog
 import GRDB
+import SQLiteParts
 
 import struct Foundation.Data
 
@@ -85,6 +86,13 @@ enum StateTables {
         }
     }
 
+    /// Who may write.
+    static func claim(_ db: Database) throws -> Int64 {
+        let find = try RawStatement(db, "SELECT number FROM claim")
+        defer { find.reset() }
+        return try find.step() ? find.integer(0) : 0
+    }
+
     // MARK: Keys
 
     /// Not fewer than there are, at no cost: ids ascend.
@@ -108,26 +116,36 @@ enum StateTables {
     // MARK: Entries
 
     static func put(_ writes: StateWrites, _ survivors: StateKeys, _ sizes: inout StateSizes, _ db: Database) throws {
+        let insert = (plain: try insertion(into: .plain, db), surviving: try insertion(into: .surviving, db))
         for (key, entry) in writes {
             let table = StateTable(key, survivors)
+            let insert = table == .plain ? insert.plain : insert.surviving
             // Most keys are new: then one statement does.
-            if let value = entry.value, try insert(key, value, entry.expires, into: table, db) {
+            if let value = entry.value, try put(key, value, entry.expires, insert, db) {
                 sizes[table] += Int64(key.utf8.count + value.count)
                 continue
             }
             // Not replaced in place: `id` says when an entry was written.
             sizes[table] -= try removed("DELETE FROM \(table.rawValue) WHERE key = ?", [key], db).bytes
-            guard let value = entry.value, try insert(key, value, entry.expires, into: table, db) else { continue }
+            guard let value = entry.value, try put(key, value, entry.expires, insert, db) else { continue }
             sizes[table] += Int64(key.utf8.count + value.count)
         }
     }
 
+    private static func insertion(into table: StateTable, _ db: Database) throws -> RawStatement {
+        try RawStatement(db, "INSERT OR IGNORE INTO \(table.rawValue) (key, value, expires) VALUES (?, ?, ?)")
+    }
+
     /// False when the key is there.
-    private static func insert(
-        _ key: String, _ value: [UInt8], _ expires: Timestamp?, into table: StateTable, _ db: Database
+    private static func put(
+        _ key: String, _ value: [UInt8], _ expires: Timestamp?, _ insert: RawStatement, _ db: Database
     ) throws -> Bool {
-        try db.cachedStatement(sql: "INSERT OR IGNORE INTO \(table.rawValue) (key, value, expires) VALUES (?, ?, ?)")
-            .execute(arguments: [key, Data(value), expires?.milliseconds])
+        insert.bind(1, key)
+        insert.bind(3, expires?.milliseconds)
+        try value.withUnsafeBytes { value in
+            insert.bind(2, value)
+            try insert.run()
+        }
         return db.changesCount > 0
     }
 
@@ -135,8 +153,11 @@ enum StateTables {
         _ table: StateTable, before now: Timestamp, _ sizes: inout StateSizes, _ db: Database
     ) throws {
         // Mostly none; asking is one step in an index, and removing makes a table for what it finds.
-        let any = try db.cachedStatement(sql: "SELECT 1 FROM \(table.rawValue) WHERE expires <= ? LIMIT 1")
-        guard try Int.fetchOne(any, arguments: [now.milliseconds]) != nil else { return }
+        let any = try RawStatement(db, "SELECT 1 FROM \(table.rawValue) WHERE expires <= ? LIMIT 1")
+        defer { any.reset() }
+        any.bind(1, now.milliseconds)
+        guard try any.step() else { return }
+        any.reset()
         let oldest = "SELECT id FROM \(table.rawValue) WHERE expires <= ? ORDER BY expires LIMIT ?"
         sizes[table] -= try removed(
             "DELETE FROM \(table.rawValue) WHERE id IN (\(oldest))", [now.milliseconds, removedAtOnce], db).bytes

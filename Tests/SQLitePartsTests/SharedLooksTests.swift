@@ -1,5 +1,4 @@
-import EventLog
-import EventLogTesting
+import SQLiteParts
 import Synchronization
 import Testing
 
@@ -20,24 +19,28 @@ import Testing
         }
     }
 
+    private final class Begun: Sendable {
+        let count = Atomic(0)
+    }
+
     private func eventually(_ condition: () -> Bool) async {
         while !condition() && !Task.isCancelled { await Task.yield() }
     }
 
     @Test func thoseWhoAskDuringALookShareTheNextOne() async throws {
         let place = Place()
-        let begun = Atomic(0)
+        let begun = Begun()
         let looks = SharedLooks<Int, Int, any Error> { await place.look($0) }
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await looks.ask(0) == 0 }
             await eventually { place.questions.count == 1 }
             for question in 1...50 {
                 group.addTask {
-                    begun.add(1, ordering: .relaxed)
+                    begun.count.add(1, ordering: .relaxed)
                     return try await looks.ask(question) == question * 10
                 }
             }
-            await eventually { begun.load(ordering: .relaxed) == 50 }
+            await eventually { begun.count.load(ordering: .relaxed) == 50 }
             place.gate.continuation.yield()
             for _ in 0..<50 { place.gate.continuation.yield() }
             for try await isRight in group { #expect(isRight, "each gets the answer to its own question") }

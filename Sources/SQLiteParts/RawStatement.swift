@@ -1,30 +1,36 @@
-import EventLog
 import GRDB
 import GRDBSQLite
 
-/// A prepared statement used without GRDB's conversions, for statements that run once per record or commit. Bytes are
+/// A prepared statement used without GRDB's conversions, for statements that run once per record, entry or commit. Bytes are
 /// bound without copying and must live until `step`; texts are copied.
 ///
 /// The connection caches the statement; the reference keeps it alive while its handle is in use.
-struct RawStatement {
-    private let statement: Statement
-    private var handle: OpaquePointer { statement.sqliteStatement }
+public struct RawStatement {
+    @usableFromInline let statement: Statement
+    @inlinable var handle: OpaquePointer { statement.sqliteStatement }
 
-    init(_ db: Database, _ sql: String) throws {
+    public init(_ db: Database, _ sql: String) throws {
         statement = try db.cachedStatement(sql: sql)
         sqlite3_reset(statement.sqliteStatement)
     }
 
-    func bind(_ index: Int32, _ value: Int64) { sqlite3_bind_int64(handle, index, value) }
+    @inlinable
+    public func bind(_ index: Int32, _ value: Int64) { sqlite3_bind_int64(handle, index, value) }
 
-    func bind(_ index: Int32, _ text: String) {
+    /// Nil is NULL.
+    @inlinable
+    public func bind(_ index: Int32, _ value: Int64?) {
+        if let value { bind(index, value) } else { sqlite3_bind_null(handle, index) }
+    }
+
+    public func bind(_ index: Int32, _ text: String) {
         // -1: SQLITE_TRANSIENT, which Swift cannot see.
         let copies = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         sqlite3_bind_text64(handle, index, text, UInt64(text.utf8.count), copies, UInt8(SQLITE_UTF8))
     }
 
     /// Nil is NULL; no bytes are a blob of length 0.
-    func bind(_ index: Int32, _ bytes: UnsafeRawBufferPointer?) {
+    public func bind(_ index: Int32, _ bytes: UnsafeRawBufferPointer?) {
         guard let bytes else {
             sqlite3_bind_null(handle, index)
             return
@@ -38,7 +44,7 @@ struct RawStatement {
     }
 
     /// True while there is a row.
-    func step() throws -> Bool {
+    public func step() throws -> Bool {
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
         case SQLITE_DONE: return false
@@ -49,11 +55,19 @@ struct RawStatement {
         }
     }
 
-    func reset() { sqlite3_reset(handle) }
+    /// Runs a statement without rows that was bound, and makes it ready for the next.
+    public func run() throws {
+        _ = try step()
+        reset()
+    }
 
-    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    @inlinable
+    public func reset() { sqlite3_reset(handle) }
 
-    func bytes(_ column: Int32) -> [UInt8]? {
+    @inlinable
+    public func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    public func bytes(_ column: Int32) -> [UInt8]? {
         if sqlite3_column_type(handle, column) == SQLITE_NULL { return nil }
         let count = Int(sqlite3_column_bytes(handle, column))
         guard count > 0, let start = sqlite3_column_blob(handle, column) else { return [] }
@@ -62,7 +76,8 @@ struct RawStatement {
 }
 
 /// Lends the bytes of an optional array.
-func withBytes<T>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> T) rethrows -> T {
+@inlinable
+public func withBytes<T>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> T) rethrows -> T {
     guard let bytes else { return try body(nil) }
     return try bytes.withUnsafeBytes { try body($0) }
 }
