@@ -4,8 +4,7 @@
 /// where it lies, and who has looked a number up once goes on by its place.
 struct NumberLanes: Sendable {
     private var places: [String: Int] = [:]
-    /// The first is that of numbers that are not there, and stays empty.
-    private var slots: [NumberLane?] = [nil]
+    private var slots: [NumberLane] = []
     private var vacant: [Int] = []
 
     var count: Int { places.count }
@@ -14,16 +13,17 @@ struct NumberLanes: Sendable {
     /// Good for as long as the number stays: while messages of it wait or are under way, it does.
     func place(of number: String) -> Int? { places[number] }
 
-    /// Nil for a number that is not there: `insert` adds one.
-    subscript(number: String) -> NumberLane? {
-        // Inlined, because an accessor that is called allocates what it keeps until it goes on.
-        @inline(__always) _read { yield slots[places[number] ?? 0] }
-        @inline(__always) _modify { yield &slots[places[number] ?? 0] }
-    }
-
-    subscript(place: Int) -> NumberLane? {
+    /// Inlined, because an accessor that is called allocates what it keeps until it goes on. Of a number that went it is
+    /// what was left of it.
+    subscript(place: Int) -> NumberLane {
         @inline(__always) _read { yield slots[place] }
         @inline(__always) _modify { yield &slots[place] }
+    }
+
+    /// Nil for a number that is not there: `insert` adds one. For what happens seldom: it copies.
+    subscript(number: String) -> NumberLane? {
+        get { places[number].map { slots[$0] } }
+        set { if let newValue, let place = places[number] { slots[place] = newValue } }
     }
 
     /// Answers its place.
@@ -36,8 +36,7 @@ struct NumberLanes: Sendable {
     }
 
     mutating func removeAll(where isGone: (NumberLane) -> Bool) {
-        for (number, place) in places where slots[place].map(isGone) ?? true {
-            slots[place] = nil
+        for (number, place) in places where isGone(slots[place]) {
             places[number] = nil
             vacant.append(place)
         }

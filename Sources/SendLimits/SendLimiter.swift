@@ -159,11 +159,12 @@ public final class SendLimiter: Sendable {
     public func snapshot() -> SendLimiterSnapshot {
         let now = time.now
         return shell.withLock { shell in
-            SendLimiterSnapshot(
+            let lanes = shell.state.lanes
+            return SendLimiterSnapshot(
                 waiting: shell.state.waiters.count, inFlight: shell.state.flights.count,
-                heldNumbers: shell.state.lanes.numbers.filter { shell.state.lanes[$0]?.hold != nil }.sorted(),
+                heldNumbers: lanes.numbers.filter { lanes[$0]?.hold != nil }.sorted(),
                 pausedTemplates: shell.state.templates.count, pairs: shell.state.pairs.count,
-                rates: Dictionary(uniqueKeysWithValues: shell.state.lanes.numbers.map { ($0, shell.state.rate(of: $0, at: now)) }))
+                rates: Dictionary(uniqueKeysWithValues: lanes.numbers.map { ($0, shell.state.rate(of: $0, at: now)) }))
         }
     }
 

@@ -6,7 +6,7 @@ extension SendLimiterState {
     /// A message that was let go has ended.
     mutating func report(_ id: UInt64, _ report: SendReport, at now: Duration) -> [Decision] {
         guard let flight = flights.removeValue(forKey: id) else { return [] }
-        lanes[flight.place]?.inFlight -= 1
+        lanes[flight.place].inFlight -= 1
         var decisions: [Decision] = []
         switch report {
         case .accepted: accepted(flight, at: now)
@@ -31,11 +31,11 @@ extension SendLimiterState {
     private mutating func accepted(_ flight: Flight, at now: Duration) {
         let admission = flight.admission
         pairs.accepted(admission.pair, sentAt: flight.sentAt)
-        if let hold = lanes[flight.place]?.hold, flight.sentAt >= hold.until {
+        if let hold = lanes[flight.place].hold, flight.sentAt >= hold.until {
             if hold.isToldLater {
-                lanes[flight.place]?.hold?.probeAccepted(at: now)
+                lanes[flight.place].hold?.probeAccepted(at: now)
             } else {
-                lanes[flight.place]?.hold = nil
+                lanes[flight.place].hold = nil
             }
         }
         if let key = templateKey(admission), let hold = templates[key], flight.sentAt >= hold.until {
@@ -45,8 +45,8 @@ extension SendLimiterState {
 
     /// A probe that brought no acceptance leaves room for the next one; a complaint then begins the hold anew.
     private mutating func endProbes(_ flight: Flight) {
-        if let hold = lanes[flight.place]?.hold, flight.sentAt >= hold.until {
-            lanes[flight.place]?.hold?.probeToldNothing()
+        if let hold = lanes[flight.place].hold, flight.sentAt >= hold.until {
+            lanes[flight.place].hold?.probeToldNothing()
         }
         if let key = templateKey(flight.admission), let hold = templates[key], flight.sentAt >= hold.until {
             templates[key]?.probeToldNothing()
@@ -166,10 +166,10 @@ extension SendLimiterState {
     mutating func inbound(_ number: String, _ count: Int, at now: Duration) {
         guard let place = makeLane(number, at: now) else { return }
         let rate = rate(of: number, at: now)
-        lanes[place]?.bucket.refill(rate: rate, at: now)
-        lanes[place]?.bucket.spend(count, rate: rate)
+        lanes[place].bucket.refill(rate: rate, at: now)
+        lanes[place].bucket.spend(count, rate: rate)
         let limit = windowLimit(place, at: now)
-        lanes[place]?.window.note(count, limit: limit, at: now)
+        lanes[place].window.note(count, limit: limit, at: now)
     }
 
     mutating func resume(_ number: String, at now: Duration) -> [Decision] {

@@ -2,10 +2,10 @@
 extension SendLimiterState {
     /// A number's turn: lets one message go, or finds out what to wait for.
     mutating func serve(_ place: Int, at now: Duration) -> Decision? {
-        lanes[place]?.isReady = false
+        lanes[place].isReady = false
         switch obstacle(place, at: now) {
         case .time(let wake):
-            if lanes[place]?.hasLine == true { setWake(place, wake) }
+            if lanes[place].hasLine { setWake(place, wake) }
             return nil
         case .event: return nil
         case nil: break
@@ -30,12 +30,12 @@ extension SendLimiterState {
     /// What keeps a number from sending.
     mutating func obstacle(_ place: Int, at now: Duration) -> NumberLane.Obstacle? {
         let share = share(ofLane: place, at: now)
-        return lanes[place]?.obstacle(
+        return lanes[place].obstacle(
             share: share, margin: configuration.margin, maxInFlight: configuration.maxInFlightPerNumber, at: now)
     }
 
     private mutating func popNext(_ place: Int) -> (UInt64, Waiter)? {
-        while let id = lanes[place]?.popNext() {
+        while let id = lanes[place].popNext() {
             if let waiter = waiters[id], waiter.isInLine { return (id, waiter) }
         }
         return nil
@@ -44,7 +44,7 @@ extension SendLimiterState {
     mutating func letGo(_ id: UInt64, _ admission: SendAdmission, _ place: Int, at now: Duration) {
         flights[id] = Flight(admission: admission, place: place, sentAt: now)
         let limit = windowLimit(place, at: now)
-        lanes[place]?.letGo(limit: limit, at: now)
+        lanes[place].letGo(limit: limit, at: now)
         if let key = templateKey(admission) { templates[key]?.probe() }
         pairs.take(admission.pair, at: now)
     }
@@ -60,18 +60,18 @@ extension SendLimiterState {
     }
 
     private func rate(ofLane place: Int, at now: Duration) -> Double {
-        (lanes[place]?.rate.value(at: now) ?? 0) * share(ofLane: place, at: now)
+        lanes[place].rate.value(at: now) * share(ofLane: place, at: now)
     }
 
     mutating func makeReady(_ place: Int) {
-        guard lanes[place]?.isReady == false, lanes[place]?.hasLine == true else { return }
-        lanes[place]?.isReady = true
+        guard !lanes[place].isReady, lanes[place].hasLine else { return }
+        lanes[place].isReady = true
         ready.append(place)
     }
 
     private mutating func setWake(_ place: Int, _ at: Duration) {
-        if let wakeAt = lanes[place]?.wakeAt, wakeAt <= at { return }
-        lanes[place]?.wakeAt = at
+        if let wakeAt = lanes[place].wakeAt, wakeAt <= at { return }
+        lanes[place].wakeAt = at
         setTimer(at, .number(place))
     }
 
@@ -81,7 +81,7 @@ extension SendLimiterState {
     mutating func departure(_ number: String, at now: Duration) -> Pace.Slot {
         guard let place = lanes.place(of: number) else { return .now(now) }
         let rate = rate(ofLane: place, at: now) / configuration.margin
-        return rate > 0 ? lanes[place]?.pace.take(rate: rate, at: now) ?? .now(now) : .now(now)
+        return rate > 0 ? lanes[place].pace.take(rate: rate, at: now) : .now(now)
     }
 
     /// How long it must still wait when it has slept until then.
@@ -96,6 +96,6 @@ extension SendLimiterState {
     }
 
     private func share(ofLane place: Int, at now: Duration) -> Double {
-        (lanes[place]?.account).map { share(of: $0, at: now) } ?? 0
+        share(of: lanes[place].account, at: now)
     }
 }

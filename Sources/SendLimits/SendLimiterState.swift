@@ -89,7 +89,7 @@ struct SendLimiterState: Sendable {
         let deadline = now + configuration.maxWait
         waiters[id] = Waiter(admission: admission, place: place, deadline: deadline)
         if admission.kind == .bulk { waitingBulk += 1 }
-        lanes[place]?.enter(id, admission.kind)
+        lanes[place].enter(id, admission.kind)
         makeReady(place)
         let decisions = poll(at: now)
         if waiters[id] != nil { setTimer(deadline, .waiter(id)) }
@@ -103,12 +103,12 @@ struct SendLimiterState: Sendable {
     /// Why waiting would be no use.
     private func obviousRefusal(of admission: SendAdmission, _ place: Int, at now: Duration) -> SendRefusal? {
         let limit = configuration.maxWaitingPerNumber
-        let waiting = (admission.kind == .reply ? lanes[place]?.waitingReplies : lanes[place]?.waitingBulk) ?? 0
+        let waiting = admission.kind == .reply ? lanes[place].waitingReplies : lanes[place].waitingBulk
         let isFull =
             waiters.count >= configuration.maxWaiting || waiting >= limit
             || admission.kind == .bulk && waitingBulk >= configuration.maxWaiting / 2
         if isFull { return SendRefusal(.full, retryAfter: .seconds(1)) }
-        if case .closed(let until)? = lanes[place]?.hold?.gate(at: now), until - now > configuration.maxWait {
+        if case .closed(let until)? = lanes[place].hold?.gate(at: now), until - now > configuration.maxWait {
             return SendRefusal(.held, retryAfter: until - now)
         }
         if let refusal = templateRefusal(admission, at: now) { return refusal }
@@ -119,7 +119,7 @@ struct SendLimiterState: Sendable {
     /// Nobody is before it: no number has its turn, none of this number's messages waits, and no limit says so.
     private mutating func mayGoAtOnce(_ admission: SendAdmission, _ place: Int, at now: Duration) -> Bool {
         // A timer that is due goes first: it may give others their turn.
-        guard ready.isEmpty, flights.count < configuration.maxInFlight, lanes[place]?.hasLine == false,
+        guard ready.isEmpty, flights.count < configuration.maxInFlight, !lanes[place].hasLine,
             nextWake.map({ $0 > now }) ?? true, obstacle(place, at: now) == nil
         else { return false }
         return pairs.wait(admission.pair, at: now) == .zero
@@ -136,7 +136,7 @@ struct SendLimiterState: Sendable {
     @discardableResult
     mutating func remove(_ id: UInt64) -> Waiter? {
         guard let waiter = waiters.removeValue(forKey: id) else { return nil }
-        lanes[waiter.place]?.count(waiter.admission.kind, -1)
+        lanes[waiter.place].count(waiter.admission.kind, -1)
         if waiter.admission.kind == .bulk { waitingBulk -= 1 }
         compact(waiter.place)
         return waiter
@@ -174,7 +174,7 @@ struct SendLimiterState: Sendable {
     private mutating func fire(_ timer: Timer, at now: Duration, _ decisions: inout [Decision]) {
         switch timer.target {
         case .number(let place):
-            if lanes[place]?.wakeAt == timer.at { lanes[place]?.wakeAt = nil }
+            if lanes[place].wakeAt == timer.at { lanes[place].wakeAt = nil }
             makeReady(place)
         case .waiter(let id):
             guard let waiter = waiters[id] else { return }
@@ -183,18 +183,19 @@ struct SendLimiterState: Sendable {
                 decisions.append(.refuse(id, overdueRefusal(waiter, at: now)))
             } else if !waiter.isInLine, pairs.wait(waiter.admission.pair, at: now) == .zero {
                 waiters[id]?.isInLine = true
-                lanes[waiter.place]?.enqueue(id, waiter.admission.kind)
+                lanes[waiter.place].enqueue(id, waiter.admission.kind)
                 makeReady(waiter.place)
             }
         }
     }
 
     private func overdueRefusal(_ waiter: Waiter, at now: Duration) -> SendRefusal {
-        let lane = lanes[waiter.place]
-        if case .closed(let until)? = lane?.hold?.gate(at: now) { return SendRefusal(.held, retryAfter: until - now) }
+        if case .closed(let until)? = lanes[waiter.place].hold?.gate(at: now) {
+            return SendRefusal(.held, retryAfter: until - now)
+        }
         let pairWait = pairs.wait(waiter.admission.pair, at: now)
         if pairWait > .zero { return SendRefusal(.pair, retryAfter: pairWait) }
-        let pause = (lane?.pausedUntil ?? now) - now
+        let pause = lanes[waiter.place].pausedUntil - now
         return SendRefusal(.rate, retryAfter: max(.seconds(1), pause))
     }
 
@@ -206,16 +207,16 @@ struct SendLimiterState: Sendable {
         timers.removeAll { timer in
             switch timer.target {
             case .waiter(let id): waiters[id] == nil
-            case .number(let place): lanes[place]?.wakeAt != timer.at
+            case .number(let place): lanes[place].wakeAt != timer.at
             }
         }
     }
 
     /// Takes ended waiters out of the line when they are most of it.
     private mutating func compact(_ place: Int) {
-        guard lanes[place]?.isMostlyGone == true else { return }
+        guard lanes[place].isMostlyGone else { return }
         let waiters = waiters
-        lanes[place]?.replies.removeAll { waiters[$0]?.isInLine != true }
-        lanes[place]?.bulk.removeAll { waiters[$0]?.isInLine != true }
+        lanes[place].replies.removeAll { waiters[$0]?.isInLine != true }
+        lanes[place].bulk.removeAll { waiters[$0]?.isInLine != true }
     }
 }
