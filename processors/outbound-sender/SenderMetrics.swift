@@ -15,8 +15,13 @@ final class SenderMetrics: Sendable {
 
     private struct Instruments {
         var ends: [End: Counter] = [:]
+        /// Of those without error, by number: most are.
+        var accepted: [String: Counter] = [:]
         var resent: [String: Counter] = [:]
     }
+
+    /// More than one installation sends for.
+    private static let maxNumbers = 20_000
 
     private let ages: [OutboundResult.Outcome: Timer]
     private let instruments = Mutex(Instruments())
@@ -50,16 +55,21 @@ final class SenderMetrics: Sendable {
     }
 
     func ended(_ result: OutboundResult, requestedAt: Timestamp) {
-        let error = result.error.map { error in error.code.map { String($0) } ?? error.errorClass } ?? ""
-        let end = End(number: Self.masked(result.conversationKey), outcome: result.outcome, error: error)
-        let counter = instruments.withLock { instruments in
-            if let counter = instruments.ends[end] { return counter }
-            let counter = SenderMetric.results.counter(end.number, end.outcome.rawValue, end.error, in: factory)
-            instruments.ends[end] = counter
-            return counter
-        }
-        counter.increment()
+        instruments.withLock { counter(of: result, &$0) }.increment()
         ages[result.outcome]?.recordMilliseconds(max(0, (result.finishedAt - requestedAt).milliseconds))
+    }
+
+    private func counter(of result: OutboundResult, _ instruments: inout Instruments) -> Counter {
+        let isPlain = result.outcome == .accepted && result.error == nil
+        let number = ConversationKey.business(of: result.conversationKey)
+        if isPlain, let counter = instruments.accepted[number] { return counter }
+        let error = result.error.map { error in error.code.map { String($0) } ?? error.errorClass } ?? ""
+        // Numbers that look alike share a counter.
+        let end = End(number: Self.masked(result.conversationKey), outcome: result.outcome, error: error)
+        let counter = instruments.ends[end] ?? SenderMetric.results.counter(end.number, end.outcome.rawValue, error, in: factory)
+        instruments.ends[end] = counter
+        if isPlain, instruments.accepted.count < Self.maxNumbers { instruments.accepted[number] = counter }
+        return counter
     }
 
     func resent(_ conversationKey: String) {
