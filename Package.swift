@@ -168,6 +168,7 @@ let package = Package(
             [
                 "Ingress", "millrace-ingress", "Service", "Telemetry", "SQLiteLog", "KafkaLog", "WhatsApp",
                 "EventLogTesting", "HTTPTesting", "ServerTLS", "CZlib", crypto, logging, lifecycle, metrics, tls,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio),
         tests(
             "CommandsTests",

@@ -45,6 +45,7 @@ extension WebhookHandler {
             persistence = .close
         }
         answering()
+        if state == .closed { return }
         if persistence == .close { return linger() }
         state = .discarding
         droppedBytes = 0
@@ -93,8 +94,8 @@ extension WebhookHandler {
 
     /// Answers a request that has been read to its end.
     func finish(_ answer: Answer) {
-        if state == .storing { core.endStoring() }
         answered(answer, withBody: true)
+        if state == .storing { core.endStoring() }
         if persistence == .close { linger() } else { becomeIdle() }
     }
 
@@ -112,6 +113,7 @@ extension WebhookHandler {
         guard answer == .overloaded else { return end(with: answer) }
         dropDelivery()
         answered(answer, withBody: true)
+        if state == .closed { return }
         state = .discarding
         droppedBytes = 0
         discardLimit = core.configuration.maxBodyBytes
@@ -139,13 +141,17 @@ extension WebhookHandler {
         context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
     }
 
+    // An answer may find the connection broken, and close it on its way.
+
     func becomeIdle() {
+        if state == .closed { return }
         state = .idle
         deadline = now + (isTrusted ? core.times.idle : core.times.anonymousIdle)
         if input.isEmpty, connections.isDraining || inputIsClosed { linger() }
     }
 
     func linger() {
+        if state == .closed { return }
         state = .lingering
         deadline = now + core.times.linger
         droppedBytes = 0
