@@ -27,6 +27,11 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
 }
 
 extension String {
-    /// Blanks alone, or nothing: guessed at once, as a secret.
-    var isBlank: Bool { allSatisfy(\.isWhitespace) }
+    /// Nothing that anybody could see: guessed at once, as a secret.
+    var isBlank: Bool {
+        unicodeScalars.allSatisfy { scalar in
+            let properties = scalar.properties
+            return properties.isWhitespace || properties.isDefaultIgnorableCodePoint || properties.generalCategory == .control
+        }
+    }
 }
