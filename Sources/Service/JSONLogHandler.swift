@@ -14,14 +14,20 @@ struct JSONLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let all = metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted { $0.key < $1.key }
+        let all = metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 })
+        LogLines.standardError.add(Self.line(event.level, service: label, event.message.description, all))
+    }
+
+    static func line(
+        _ level: Logger.Level, service: String, _ message: String, _ metadata: Logger.Metadata
+    ) -> [UInt8] {
         let line = JSONWriter.object { line in
             line.member("time", RFC3339.string(.now))
-            line.member("level", event.level.rawValue)
-            line.member("service", label)
-            line.member("message", event.message.description)
-            for (key, value) in all { line.member(key, value.description) }
+            line.member("level", level.rawValue)
+            line.member("service", service)
+            line.member("message", message)
+            for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { line.member(key, value.description) }
         }
-        StandardError.write(line + [UInt8(ascii: "\n")])
+        return line + [UInt8(ascii: "\n")]
     }
 }

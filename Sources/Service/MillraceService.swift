@@ -149,19 +149,21 @@ public enum MillraceService {
             program.logger.info("stopped")
             exit(0)
         } catch let error as SettingError {
-            StandardError.write(line: "\(name): \(error)")
-            exit(78)
+            end("\(name): \(error)", 78)
         } catch let error as LogError {
-            StandardError.write(line: "\(name): \(error)")
-            exit(1)
+            end("\(name): \(error)", 1)
         } catch let error as any ReadableError {
-            StandardError.write(line: "\(name): \(error)")
-            exit(1)
+            end("\(name): \(error)", 1)
         } catch {
             // The type alone: an arbitrary error's text may quote a payload.
-            StandardError.write(line: "\(name): stopped by \(type(of: error))")
-            exit(1)
+            end("\(name): stopped by \(type(of: error))", 1)
         }
+    }
+
+    /// The last line, behind those of the log.
+    private static func end(_ line: String, _ code: Int32) -> Never {
+        LogLines.standardError.add(Array((line + "\n").utf8))
+        exit(code)
     }
 
     /// Before anything makes a metric: what is made earlier counts for nobody.

@@ -29,6 +29,7 @@ public struct StopBudget: Sendable {
         let thread = Thread {
             Thread.sleep(forTimeInterval: Double(total.components.seconds))
             logger.error("The stop takes too long; the process ends")
+            LogLines.standardError.flush(within: .milliseconds(200))
             _exit(1)
         }
         thread.name = "stop-watch"
