@@ -37,7 +37,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
         disk: SQLiteStateStore?, journal: StateJournal? = nil, fail: @escaping @Sendable (any Error) -> Void
     ) {
         self.partition = partition
-        sources = machine.partitions.keys.sorted()
+        sources = machine.partitions.sources.sorted()
         self.context = context
         processor = context.processor
         self.consumer = consumer
@@ -122,7 +122,7 @@ final class Lane<C: Clock>: Sendable where C.Duration == Duration {
 
     /// Where the partitions stand.
     var standings: [TopicPartition: PartitionStanding] {
-        guarded.withLock { $0.machine.partitions.mapValues(\.standing) }
+        guarded.withLock { $0.machine.partitions.standings }
     }
 
     private func step(_ event: (inout LaneState<C.Instant>, Moment<C.Instant>) -> Void) {

@@ -16,15 +16,18 @@ extension LaneState {
         (isDirty, isNoteOld) = (false, false)
         if rules.commitGap > .zero { commitAt = now.instant.advanced(by: gapAfterThis) }
         var job = CommitJob(outputs: outputs, bytes: uncommitted.bytes, records: uncommitted.records)
-        for (source, partition) in partitions {
-            job.sources.append(source)
-            let progress = partition.groupProgress
-            if progress != partition.committed || marked.contains(source) || mustRecommit { job.progress[source] = progress }
+        job.sources = partitions.sources
+        for (place, source) in partitions.sources.enumerated() {
+            let progress = partitions[place].groupProgress
+            if mustRecommit || progress != partitions[place].committed || marked.contains(source) {
+                job.progress[source] = progress
+            }
         }
         if rules.keepsState {
             job.state = StateFlush(
                 writes: overlay.takeForFlush(),
-                applied: Dictionary(uniqueKeysWithValues: partitions.map { ($0.key.topic, $0.value.tracker.applied) }))
+                applied: Dictionary(
+                    uniqueKeysWithValues: partitions.indices.map { (partitions.sources[$0].topic, partitions[$0].tracker.applied) }))
         }
         outputs = []
         uncommitted = (0, 0)
@@ -47,8 +50,8 @@ extension LaneState {
     private mutating func passOverStuck() {
         let bound = rules.configuration.maxLaneRecords
         let most = rules.effects == .marked ? min(Self.fewMarks, bound / 4) : bound / 2
-        for source in places where partitions[source]?.isSide == false {
-            partitions[source]?.tracker.passOver(finishedBehind: most)
+        for place in partitions.indices where !partitions[place].isSide {
+            partitions[place].tracker.passOver(finishedBehind: most)
         }
     }
 
@@ -56,12 +59,12 @@ extension LaneState {
     private static var fewMarks: Int { 100 }
 
     /// What comes within the gap waits for its end; not when the lane is being given up.
-    private func isTooEarly(_ now: Moment<Instant>) -> Bool {
+    private mutating func isTooEarly(_ now: Moment<Instant>) -> Bool {
         guard case .open = phase, let commitAt else { return false }
         return now.instant < commitAt
     }
 
-    func commitWakeAt(_ now: Moment<Instant>) -> Instant? {
+    mutating func commitWakeAt(_ now: Moment<Instant>) -> Instant? {
         committing == nil && (isDirty || marks.isWaiting) && isTooEarly(now) ? commitAt : nil
     }
 
@@ -70,25 +73,30 @@ extension LaneState {
     mutating func pausedPartitions() -> Set<TopicPartition> {
         let limits = (records: rules.configuration.maxLaneRecords, bytes: rules.configuration.maxLaneBytes)
         let finished = uncommitted.records + (committing?.records ?? 0)
-        var records = (main: Array(repeating: finished, count: rules.lines), side: finished)
-        for partition in partitions.values {
-            let held = max(partition.tracker.unfinished, partition.tracker.span / Self.farBehind)
-            if partition.isSide { records.side += held } else { records.main[partition.input] += held }
-        }
         for line in isFull.indices {
+            let records = finished + heldRecords(ofSide: false, line)
             isFull[line] =
-                Self.isFull(isFull[line], records.main[line], limits.records)
-                || Self.isFull(isFull[line], heldBytes, limits.bytes)
+                Self.isFull(isFull[line], records, limits.records) || Self.isFull(isFull[line], heldBytes, limits.bytes)
         }
+        let records = finished + heldRecords(ofSide: true)
         isSideFull =
-            Self.isFull(isSideFull, records.side, limits.records) || Self.isFull(isSideFull, heldBytes, 2 * limits.bytes)
+            Self.isFull(isSideFull, records, limits.records) || Self.isFull(isSideFull, heldBytes, 2 * limits.bytes)
         var paused: Set<TopicPartition> = []
-        for source in Array(partitions.keys) {
-            guard let partition = partitions[source] else { continue }
-            let isOut = !partition.isSide && breakers.isOpen(.processor) && queues.mainCount > 0
-            if isOut || (partition.isSide ? isSideFull : isFull[partition.input]) { paused.insert(source) }
+        let isOut = breakers.isOpen(.processor) && queues.mainCount > 0
+        for place in partitions.indices {
+            let isPaused = partitions[place].isSide ? isSideFull : isOut || isFull[partitions[place].input]
+            if isPaused { paused.insert(partitions.sources[place]) }
         }
         return paused
+    }
+
+    /// - Parameter line: of main inputs.
+    private mutating func heldRecords(ofSide isSide: Bool, _ line: Int = 0) -> Int {
+        var held = 0
+        for place in partitions.indices where partitions[place].isSide == isSide && (isSide || partitions[place].input == line) {
+            held += max(partitions[place].tracker.unfinished, partitions[place].tracker.span / Self.farBehind)
+        }
+        return held
     }
 
     /// A record that is finished counts for so little while it waits for one before it: it is an entry, not a record.

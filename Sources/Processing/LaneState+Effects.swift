@@ -22,7 +22,8 @@ extension LaneState {
         guard marks.isWaiting else { return }
         var admitted: Set<EffectMark> = []
         for (source, ofPartition) in Dictionary(grouping: marks.waiting, by: \.source) {
-            guard let offsets = partitions[source]?.mark(ofPartition.map(\.offset)) else { continue }
+            guard let place = partitions.place(of: source) else { continue }
+            let offsets = partitions[place].mark(ofPartition.map(\.offset))
             admitted.formUnion(ofPartition.filter { offsets.contains($0.offset) })
         }
         marks.beginCommit(admitted.contains)
@@ -39,15 +40,15 @@ extension LaneState {
     /// - Parameter isFinal: the handler knows how it ended and gives up; what is marked until the dead letter is written is
     ///   no unknown outcome.
     mutating func leaveMark(of work: Work, _ outcome: EffectOutcome, isFinal: Bool = false) {
-        guard let partition = partitions[work.record.source], partition.tracker.isMarked(work.record.offset) else { return }
+        guard partitions[work.place].tracker.isMarked(work.record.offset) else { return }
         switch outcome {
-        case .none: partitions[work.record.source]?.tracker.unmark(work.record.offset)
+        case .none: partitions[work.place].tracker.unmark(work.record.offset)
         case .unknown: if work.effect == .none, !isFinal { becameUnknown.append(work.record.source) }
         }
     }
 
-    func effect(of work: Work) -> EffectOutcome {
-        partitions[work.record.source]?.tracker.isMarked(work.record.offset) == true ? .unknown : .none
+    mutating func effect(of work: Work) -> EffectOutcome {
+        partitions[work.place].tracker.isMarked(work.record.offset) ? .unknown : .none
     }
 
     /// When the first running handler will have taken too long. Those that wait for a mark have time.

@@ -72,8 +72,7 @@ extension LaneState {
 
     /// Records of one partition that are done: those at `range`.
     private mutating func settle(_ works: [Work], _ range: Range<Int>) {
-        let source = places[works[range.lowerBound].place]
-        partitions[source]?.settle(range.lazy.map { works[$0].record.offset })
+        partitions[works[range.lowerBound].place].settle(range.lazy.map { works[$0].record.offset })
         isDirty = true
         uncommitted.records += range.count
         for index in range { uncommitted.bytes += works[index].bytes }

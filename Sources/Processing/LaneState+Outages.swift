@@ -9,7 +9,7 @@ extension LaneState {
         let key = OrderKey(work.record)
         let deadline = rules.deadline(work.record).flatMap { $0 > now.wall ? $0 - now.wall : nil }
         let tries = work.past.tries(age(of: work, now), of: work.record)
-        partitions[work.record.source]?.tracker.park(work.record.offset, tries)
+        partitions[work.place].tracker.park(work.record.offset, tries)
         isNoteOld = true
         work.isHead = true
         work.past.heldSince = now.wall
@@ -98,7 +98,7 @@ extension LaneState {
     /// While all is down, deadlines of records that were not begun are looked at so often.
     static var sweepInterval: Duration { .seconds(1) }
 
-    func outageWakeAt(_ now: Moment<Instant>) -> Instant? {
+    mutating func outageWakeAt(_ now: Moment<Instant>) -> Instant? {
         if breakers.isEmpty { return nil }
         let probe = breakers.nextProbe(after: now.instant)
         let isSweeping = breakers.isOpen(.processor) && queues.mainCount > 0

@@ -92,7 +92,7 @@ extension LaneState {
         var work = work
         // One that was given up stays so.
         if case .failed = work.fate { work.fate = .toBeHandled }
-        partitions[work.record.source]?.tracker.park(work.record.offset)
+        partitions[work.place].tracker.park(work.record.offset)
         isNoteOld = true
         work.settleDown()
         retries.follow(work)
@@ -106,7 +106,7 @@ extension LaneState {
         if failure.isCounted { countFailure(of: &work, now) } else { work.past.heldSince = now.wall }
         let (past, age) = (work.past, age(of: work, now))
         work.settleDown()
-        partitions[work.record.source]?.tracker.park(work.record.offset, past.tries(age, of: work.record))
+        partitions[work.place].tracker.park(work.record.offset, past.tries(age, of: work.record))
         leaveMark(of: work, failure.effect, isFinal: !failure.isTransient)
         isDirty = true
         work.isHead = true
@@ -159,7 +159,7 @@ extension LaneState {
 
     /// Tries a parked record again now.
     mutating func wake(_ wake: Wake, _ now: Moment<Instant>) {
-        for topic in Set(partitions.keys.map(\.topic)).subtracting(rules.sideInputs) {
+        for topic in Set(partitions.sources.map(\.topic)).subtracting(rules.sideInputs) {
             let key = OrderKey(topic: topic, key: .bytes(wake.key))
             guard let head = retries.waiting(key), wake.errorClass.map({ $0 == head.past.waitsFor }) ?? true else { continue }
             if case .toBeHandled = head.fate { retries.wake(key, at: now.instant) }

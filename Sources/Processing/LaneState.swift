@@ -64,9 +64,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     let rules: Rules
     var random: any RandomNumberGenerator & Sendable
     var phase = Phase.open
-    var partitions: [TopicPartition: PartitionState] = [:]
-    /// The same by `Work.place`.
-    var places: [TopicPartition] = []
+    var partitions = LanePartitions()
     var queues: KeyQueues
     var retries = RetrySchedule<Instant>()
     var running = RunningRuns<Instant>()
@@ -120,8 +118,7 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         var partition = PartitionState(plan, rules.configuration, effects: rules.effects)
         partition.isSide = rules.sideInputs.contains(source.topic)
         partition.input = rules.line(of: source.topic)
-        partition.place = places.count
-        places.append(source)
+        partition.place = partitions.sources.count
         var gone = plan.exceptions
         for record in records {
             gone.remove(record.offset)
@@ -142,14 +139,15 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         }
         for offset in gone { partition.tracker.done(offset) }
         for _ in partition.tracker.attempted { becameUnknown.append(source) }
-        partitions[source] = partition
+        partitions.append(source, partition)
         isDirty = true
     }
 
     mutating func receive(_ source: TopicPartition, _ records: [StoredRecord]) {
-        guard case .open = phase, let works = partitions[source]?.receive(records) else { return }
+        guard case .open = phase, let place = partitions.place(of: source) else { return }
+        let works = partitions[place].receive(records)
         for work in works { heldBytes += work.bytes }
-        queues.append(works, isAlike: partitions[source]?.areAlike ?? false)
+        queues.append(works, isAlike: partitions[place].areAlike)
     }
 
     mutating func committed(_ job: CommitJob, at now: Moment<Instant>) {
@@ -159,8 +157,9 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         overlay.flushed()
         heldBytes -= job.bytes
         for (source, progress) in job.progress {
-            partitions[source]?.committed = progress
-            partitions[source]?.tracker.forgetSeals(below: progress.offset)
+            guard let place = partitions.place(of: source) else { continue }
+            partitions[place].committed = progress
+            partitions[place].tracker.forgetSeals(below: progress.offset)
         }
     }
 
@@ -216,14 +215,20 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
         if let at = recommitAt, now.instant >= at { (isDirty, mustRecommit) = (true, true) }
     }
 
-    private func wakeAt(_ now: Moment<Instant>) -> Instant? {
+    private mutating func wakeAt(_ now: Moment<Instant>) -> Instant? {
         switch phase {
         case .open:
-            [retries.nextDue, watchAt, mustRecommit ? nil : recommitAt, outageWakeAt(now), commitWakeAt(now)]
-                .compactMap { $0 }.min()
-        case .draining(let until), .committing(let until): [until, watchAt].compactMap { $0 }.min()
-        case .closed: nil
+            var next = Self.earlier(retries.nextDue, watchAt)
+            if !mustRecommit { next = Self.earlier(next, recommitAt) }
+            return Self.earlier(Self.earlier(next, outageWakeAt(now)), commitWakeAt(now))
+        case .draining(let until), .committing(let until): return Self.earlier(until, watchAt)
+        case .closed: return nil
         }
+    }
+
+    private static func earlier(_ a: Instant?, _ b: Instant?) -> Instant? {
+        guard let a else { return b }
+        return b.map { min(a, $0) } ?? a
     }
 
     private mutating func movePhase(_ now: Moment<Instant>) {
