@@ -17,7 +17,7 @@ extension Lane {
     }
 
     private func handleAll(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
-        var failedKeys = OrderKeySet()
+        var failedKeys = run.blocked
         var tally = HandlingTally(context.observer)
         defer { tally.tell() }
         let works = run.works

@@ -30,7 +30,7 @@ extension LaneState {
                 for index in works.indices { works[index].effect = effect(of: works[index]) }
             }
             lastRun += 1
-            let run = Run(id: lastRun, key: key, works: works, now: now.instant)
+            let run = Run(id: lastRun, key: key, works: works, blocked: blockedKeys(for: works), now: now.instant)
             running.begin(run)
             if watchAt == nil { watchAt = now.instant.advanced(by: rules.configuration.handlerTimeout) }
             return run
@@ -50,7 +50,7 @@ extension LaneState {
                 defer { isFirst = false }
                 return isFirst || work.isOfLine(first) && work.canJoin(first)
             }
-            if !retries.isEmpty || !breakers.isEmpty || !works[0].isToBeHandled { takeOutWaiting(&works, now) }
+            if mustBeLookedThrough(works) { takeOutWaiting(&works, now) }
             if works.isEmpty {
                 next = queues.first(of: key)
                 continue
@@ -61,32 +61,33 @@ extension LaneState {
         return []
     }
 
-    /// Parks those that must wait: few, or none, though others be parked. The rest stays where it is.
+    /// Whether some of these may have to wait. The handler of a batch finds those behind parked records by itself
+    /// (`blockedKeys`), so that the batch goes on as it is and nobody looks at each of its records before.
+    private mutating func mustBeLookedThrough(_ works: [Work]) -> Bool {
+        if !breakers.isEmpty || !works[0].isToBeHandled { return true }
+        return works.count == 1 && !retries.isEmpty
+    }
+
+    /// What the handler of these is to leave out.
+    private mutating func blockedKeys(for works: [Work]) -> OrderKeySet {
+        works.count == 1 ? OrderKeySet() : retries.blocked
+    }
+
+    /// Parks those that must wait.
     private mutating func takeOutWaiting(_ works: inout [Work], _ now: Moment<Instant>) {
-        var waiting: [Int] = []
-        for index in works.indices where mustWait(works[index], now) {
-            let work = works[index]
-            waiting.append(index)
-            if isBlocked(work) {
+        works.removeAll { work in
+            if !work.isHead, retries.blocks(work.record) {
                 follow(work)
             } else if case .failed(let failure) = work.fate {
                 park(work, failure, now)
             } else if let scope = scopeThatBlocks(work, now) {
                 hold(work, scope, now)
+            } else {
+                return false
             }
+            return true
         }
-        for index in waiting.reversed() { works.remove(at: index) }
     }
-
-    /// Asked for every record beside parked ones. Mutating, like the next, so that the compiler does not copy the whole state
-    /// for the call.
-    private mutating func mustWait(_ work: Work, _ now: Moment<Instant>) -> Bool {
-        if !work.isToBeHandled, case .failed = work.fate { return true }
-        if isBlocked(work) { return true }
-        return breakers.isEmpty ? false : scopeThatBlocks(work, now) != nil
-    }
-
-    private mutating func isBlocked(_ work: Work) -> Bool { !work.isHead && retries.blocks(work.record) }
 
     mutating func follow(_ work: Work) {
         var work = work

@@ -14,7 +14,7 @@ struct RetrySchedule<Instant: InstantProtocol & Sendable> {
 
     private var lines: [OrderKey: Line] = [:]
     /// Keys of `lines`.
-    private var blocked = OrderKeySet()
+    private(set) var blocked = OrderKeySet()
     /// Lines whose head waits, ascending by time.
     private var due: [(at: Instant, key: OrderKey)] = []
 

@@ -25,12 +25,15 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
     let key: RecordKey
     let works: [Work]
     let isSide: Bool
+    /// Keys that wait for a parked record: of these nothing is handled.
+    let blocked: OrderKeySet
     private let mark: Mutex<Mark>
 
-    init(id: UInt64, key: RecordKey, works: [Work], now: Instant) {
+    init(id: UInt64, key: RecordKey, works: [Work], blocked: OrderKeySet = OrderKeySet(), now: Instant) {
         self.id = id
         self.key = key
         self.works = works
+        self.blocked = blocked
         isSide = works[0].isSide
         mark = Mutex(Mark(since: now))
     }
@@ -85,7 +88,7 @@ struct RunResult: Sendable {
     enum Outcome: Sendable {
         case done([Record])
         indirect case failed(HandlerFailure)
-        /// An earlier record of its key failed in this run.
+        /// An earlier record of its key failed, in this run or before.
         case behind
     }
 

@@ -25,6 +25,8 @@ struct SimulatedHandler {
 
     var work: Work { run.works[index] }
     var isOver: Bool { index == run.works.count }
+    /// Its record waits for one of its key that failed.
+    var isBehind: Bool { run.blocked.contains(work.record) || failedKeys.contains(OrderKey(work.record)) }
 }
 
 /// One owner of the lane: live, or a zombie that does not know of its successor yet.

@@ -23,7 +23,7 @@ extension Simulation {
                     owners[owner].handlers.remove(at: index)
                     return finish(handler, owner, isCalm)
                 }
-                if handler.failedKeys.contains(OrderKey(handler.work.record)) { break }
+                if handler.isBehind { break }
                 handler.failedKeys.insert(OrderKey(handler.work.record))
                 handler.result.outcomes.append(.failed(failure))
                 handler.index += 1
@@ -60,7 +60,7 @@ extension Simulation {
             checkEnd(of: work, failure)
             return .done([DeadLetter.record(of: work, failure: failure, group: "g", topic: "dlq.g", now: now.wall)])
         }
-        if handler.failedKeys.contains(OrderKey(work.record)) { return .behind }
+        if handler.isBehind { return .behind }
         if work.isSide { return learn(work, &handler, isCalm) }
         if handler.stage == .marked { return send(work, isCalm) }
         if work.effect == .unknown {
