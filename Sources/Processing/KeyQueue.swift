@@ -25,15 +25,13 @@ struct KeyQueue {
     var first: Work? { side.first ?? main.first }
 
     /// Works of one kind. Answers the first record if the key has become ready with it.
-    ///
-    /// - Parameter isAlike: see `WorkQueue`.
-    mutating func add(_ works: [Work], isAlike: Bool, inFront: Bool) -> Work? {
+    mutating func add(_ works: Works, inFront: Bool) -> Work? {
         let isSide = works[0].isSide
         let wasEmpty = isSide ? side.isEmpty : main.isEmpty
         switch (isSide, inFront) {
-        case (true, false): side.append(works, isAlike: isAlike)
+        case (true, false): side.append(works)
         case (true, true): side.prepend(works)
-        case (false, false): main.append(works, isAlike: isAlike)
+        case (false, false): main.append(works)
         case (false, true): main.prepend(works)
         }
         // What was added is all that the key has of its kind: so it has become ready, or ready for side records.
@@ -41,7 +39,7 @@ struct KeyQueue {
     }
 
     /// Works of one kind.
-    mutating func pop(upTo most: Int, while suits: (Work) -> Bool) -> [Work] {
+    mutating func pop(upTo most: Int, while suits: (Work) -> Bool) -> Works {
         side.isEmpty ? main.popFirst(upTo: most, while: suits) : side.popFirst(upTo: most, while: suits)
     }
 

@@ -32,22 +32,20 @@ struct KeyQueues {
     func key(of record: StoredRecord) -> RecordKey { isOrdered ? .lane : RecordKey(record) }
 
     /// Works of one partition.
-    ///
-    /// - Parameter isAlike: what suits with one of them suits with all.
-    mutating func append(_ works: [Work], isAlike: Bool = false) {
-        if isOrdered { return add(works, to: .lane, isAlike: isAlike) }
-        for work in works { add([work], to: RecordKey(work.record), isAlike: true) }
+    mutating func append(_ works: Works) {
+        if isOrdered { return add(works, to: .lane) }
+        for work in works { add([work], to: RecordKey(work.record)) }
     }
 
     /// Puts work of one key before what waits there: it is older.
-    mutating func prepend(_ works: [Work]) {
+    mutating func prepend(_ works: Works) {
         if let first = works.first { add(works, to: key(of: first.record), inFront: true) }
     }
 
-    private mutating func add(_ works: [Work], to key: RecordKey, isAlike: Bool = false, inFront: Bool = false) {
+    private mutating func add(_ works: Works, to key: RecordKey, inFront: Bool = false) {
         guard let first = works.first else { return }
         if !first.isSide { mainCount += works.count }
-        setReady(key, queues[key, default: KeyQueue()].add(works, isAlike: isAlike, inFront: inFront))
+        setReady(key, queues[key, default: KeyQueue()].add(works, inFront: inFront))
     }
 
     /// The next key that may go on with a side record; it is busy from now on.
@@ -86,7 +84,7 @@ struct KeyQueues {
     func first(of key: RecordKey) -> Work? { queues[key]?.first }
 
     /// Takes the oldest works of a busy key: up to `most`, and while they are to the taker's liking.
-    mutating func pop(_ key: RecordKey, upTo most: Int, while suits: (Work) -> Bool) -> [Work] {
+    mutating func pop(_ key: RecordKey, upTo most: Int, while suits: (Work) -> Bool) -> Works {
         let taken = queues[key]?.pop(upTo: most, while: suits) ?? []
         if taken.first?.isSide == false { mainCount -= taken.count }
         return taken

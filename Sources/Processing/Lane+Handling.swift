@@ -25,28 +25,32 @@ extension Lane {
         let begun = context.now
         var (wall, readAt) = (begun.wall, begun.instant)
         var started = begun.instant
-        // By index: a loop over the works would copy each.
+        // What handlers are told is the same for all of which there is nothing to tell.
+        let isPlain = works.fetched != nil && batch == nil && processor.effects == .none
+        var handling = isPlain ? handling(works[0], nil, run, wall) : nil
         for index in works.indices {
             guard case .goOn = run.begin(index, at: started) else { return }
-            if failedKeys.contains(works[index].record) {
+            let work = works[index]
+            if failedKeys.contains(work.record) {
                 result.outcomes.append(.behind)
                 continue
             }
             if readAt.duration(to: started) >= .milliseconds(1) {
                 (wall, readAt) = (begun.wall + begun.instant.duration(to: started), started)
+                if isPlain { handling = self.handling(work, nil, run, wall) }
             }
-            let ending = await handle(works[index], at: wall, run, batch, &result)
+            let ending = await handle(work, handling, at: wall, run, batch, &result)
             let ended = context.clock.now
             let took = started.duration(to: ended)
             started = ended
             switch ending {
             case .done(let outputs):
-                tally.add(works[index], took)
+                tally.add(work, took)
                 result.outcomes.append(.done(outputs))
             case .failed(let failure):
-                context.observer.handled(works[index].record.source, .failed, took: [took])
-                if case .processor = failure.scope, !works[index].isSide { return result.outage = failure }
-                failedKeys.insert(OrderKey(works[index].record))
+                context.observer.handled(work.record.source, .failed, took: [took])
+                if case .processor = failure.scope, !work.isSide { return result.outage = failure }
+                failedKeys.insert(OrderKey(work.record))
                 result.outcomes.append(.failed(failure))
             case .refused: return
             }
@@ -61,10 +65,11 @@ extension Lane {
     }
 
     private func handle(
-        _ work: Work, at now: Timestamp, _ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult
+        _ work: Work, _ shared: HandlerContext?, at now: Timestamp, _ run: Run<C.Instant>, _ batch: StateScope?,
+        _ result: inout RunResult
     ) async -> Ending {
         let scope = batch.map { StateScope(parent: $0, rules: stateRules) }
-        let handling = handling(work, scope, run, now)
+        let handling = shared ?? handling(work, scope, run, now)
         do {
             let outputs: [Record]
             if work.isSide {
@@ -88,11 +93,7 @@ extension Lane {
     /// Calls `endBatch` for the records that were handled. When it fails, each is handled again in a batch of its own,
     /// so that the failure meets the one that causes it.
     private func endBatch(_ run: Run<C.Instant>, _ batch: StateScope?, _ result: inout RunResult) async {
-        var handled: [StoredRecord] = []
-        handled.reserveCapacity(result.outcomes.count)
-        for index in result.outcomes.indices {
-            if case .done = result.outcomes[index] { handled.append(run.works[index].record) }
-        }
+        let handled = handledRecords(of: run, result)
         if handled.isEmpty { return }
         if case .disowned = run.begin(run.works.count, at: context.clock.now) { return }
         do {
@@ -104,6 +105,12 @@ extension Lane {
             if run.works.count == 1 { result.outcomes = [.failed(failure)] } else { result.mustBeRepeated = true }
             batch?.discard()
         }
+    }
+
+    private func handledRecords(of run: Run<C.Instant>, _ result: RunResult) -> [StoredRecord] {
+        let count = result.outcomes.count(where: \.isDone)
+        if count == run.works.count, let records = run.works.fetched { return records }
+        return result.outcomes.indices.filter { result.outcomes[$0].isDone }.map { run.works[$0].record }
     }
 
     /// The dead letter of a record, and what the processor writes along with it.

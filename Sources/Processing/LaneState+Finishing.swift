@@ -11,7 +11,7 @@ extension LaneState {
             for work in run.works { leaveMark(of: work, .unknown) }
             queues.prepend(run.works)
         } else {
-            let rest = Array(run.works.dropFirst(result.outcomes.count))
+            let rest = Works(Array(run.works.dropFirst(result.outcomes.count)))
             if let first = rest.first, let outage = result.outage {
                 leaveMark(of: first, outage.effect)
                 fail(.processor, outage, by: .run(run.id), now)
@@ -28,7 +28,7 @@ extension LaneState {
         queues.end(run.key)
     }
 
-    private mutating func end(_ works: [Work], _ outcomes: [RunResult.Outcome], _ now: Moment<Instant>) {
+    private mutating func end(_ works: Works, _ outcomes: [RunResult.Outcome], _ now: Moment<Instant>) {
         var index = 0
         while index < outcomes.count {
             let plain = plainStretch(works, outcomes, from: index)
@@ -43,10 +43,11 @@ extension LaneState {
     }
 
     /// Records of one partition that are done and leave nothing to do: in a good hour, all.
-    private func plainStretch(_ works: [Work], _ outcomes: [RunResult.Outcome], from start: Int) -> Range<Int> {
+    private mutating func plainStretch(_ works: Works, _ outcomes: [RunResult.Outcome], from start: Int) -> Range<Int> {
         var end = start
-        while breakers.isEmpty, end < outcomes.count, !works[end].isHead, works[end].place == works[start].place,
-            case .done(let outputs) = outcomes[end], outputs.isEmpty
+        let isFetched = works.fetchedFrom != nil
+        while breakers.isEmpty, end < outcomes.count, case .done(let outputs) = outcomes[end], outputs.isEmpty,
+            isFetched || !works[end].isHead && works[end].place == works[start].place
         { end += 1 }
         return start..<end
     }
@@ -71,11 +72,14 @@ extension LaneState {
     }
 
     /// Records of one partition that are done: those at `range`.
-    private mutating func settle(_ works: [Work], _ range: Range<Int>) {
-        partitions[works[range.lowerBound].place].settle(range.lazy.map { works[$0].record.offset })
+    private mutating func settle(_ works: Works, _ range: Range<Int>) {
+        let place = works.fetchedFrom ?? works[range.lowerBound].place
+        works.forEach(in: range) { offset, bytes in
+            partitions[place].tracker.done(offset)
+            uncommitted.bytes += bytes
+        }
         isDirty = true
         uncommitted.records += range.count
-        for index in range { uncommitted.bytes += works[index].bytes }
     }
 
     mutating func settle(_ work: Work, _ outputs: [Record]) {
@@ -83,7 +87,7 @@ extension LaneState {
         if !work.isSilent { keep(outputs, of: work) }
         if work.isHead {
             if !breakers.isEmpty { breakers.leave(OrderKey(work.record)) }
-            queues.prepend(retries.settle(OrderKey(work.record)))
+            queues.prepend(Works(retries.settle(OrderKey(work.record))))
         }
     }
 

@@ -27,7 +27,7 @@ extension LaneState {
                 continue
             }
             if rules.effects == .marked {
-                for index in works.indices { works[index].effect = effect(of: works[index]) }
+                works.changeEach { work in work.effect = effect(of: work) }
             }
             lastRun += 1
             let run = Run(id: lastRun, key: key, works: works, blocked: blockedKeys(for: works), now: now.instant)
@@ -39,7 +39,7 @@ extension LaneState {
     }
 
     /// The next records of a key that can be handled in one run; parks on the way those that must wait.
-    private mutating func takeWorks(_ key: RecordKey, _ most: Int, _ now: Moment<Instant>) -> [Work] {
+    private mutating func takeWorks(_ key: RecordKey, _ most: Int, _ now: Moment<Instant>) -> Works {
         guard let line = queues.first(of: key) else { return [] }
         var next: Work? = line
         let limit = min(most, rules.isOrdered && alone == 0 ? rules.configuration.maxBatchRecords : 1)
@@ -63,18 +63,18 @@ extension LaneState {
 
     /// Whether some of these may have to wait. The handler of a batch finds those behind parked records by itself
     /// (`blockedKeys`), so that the batch goes on as it is and nobody looks at each of its records before.
-    private mutating func mustBeLookedThrough(_ works: [Work]) -> Bool {
+    private mutating func mustBeLookedThrough(_ works: Works) -> Bool {
         if !breakers.isEmpty || !works[0].isToBeHandled { return true }
         return works.count == 1 && !retries.isEmpty
     }
 
     /// What the handler of these is to leave out.
-    private mutating func blockedKeys(for works: [Work]) -> OrderKeySet {
+    private mutating func blockedKeys(for works: Works) -> OrderKeySet {
         works.count == 1 ? OrderKeySet() : retries.blocked
     }
 
     /// Parks those that must wait.
-    private mutating func takeOutWaiting(_ works: inout [Work], _ now: Moment<Instant>) {
+    private mutating func takeOutWaiting(_ works: inout Works, _ now: Moment<Instant>) {
         works.removeAll { work in
             if !work.isHead, retries.blocks(work.record) {
                 follow(work)
@@ -139,7 +139,7 @@ extension LaneState {
             guard let index = run.disown(olderThan: limit, at: now.instant) else { continue }
             running.end(run.id)
             breakers.giveUp(.run(run.id), at: now.instant, using: &random)
-            var works = run.works
+            var works = Array(run.works)
             if case .condemned(let failure) = works[0].fate {
                 settle(works[0], [deadLetter(works[0], failure, now)])
                 works = []
@@ -151,7 +151,7 @@ extension LaneState {
             } else {
                 alone += works.count
             }
-            queues.prepend(works)
+            queues.prepend(Works(works))
             queues.end(run.key)
         }
         watchAt = nextWatch

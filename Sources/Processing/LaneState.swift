@@ -146,8 +146,8 @@ struct LaneState<Instant: InstantProtocol & Sendable>: Sendable where Instant.Du
     mutating func receive(_ source: TopicPartition, _ records: [StoredRecord]) {
         guard case .open = phase, let place = partitions.place(of: source) else { return }
         let works = partitions[place].receive(records)
-        for work in works { heldBytes += work.bytes }
-        queues.append(works, isAlike: partitions[place].areAlike)
+        works.forEach(in: works.indices) { _, bytes in heldBytes += bytes }
+        queues.append(works)
     }
 
     mutating func committed(_ job: CommitJob, at now: Moment<Instant>) {

@@ -24,30 +24,18 @@ struct PartitionState: Sendable {
         reserve = effects == .none ? 0 : Self.markBytes
     }
 
-    func work(_ record: StoredRecord) -> Work {
-        var work = Work(record)
-        work.isSilent = isSilent(record.offset)
-        work.isSide = isSide
-        work.input = input
-        work.place = place
-        return work
+    func work(_ record: StoredRecord) -> Work { Work(record, origin(isSilent: isSilent(record.offset))) }
+
+    private func origin(isSilent: Bool) -> Work.Origin {
+        .init(place: place, input: input, isSide: isSide, isSilent: isSilent)
     }
 
-    /// Whether its next records are all to be handled in the same way.
-    var areAlike: Bool { silent == nil }
-
-    mutating func receive(_ records: [StoredRecord]) -> [Work] {
-        var works: [Work] = []
-        works.reserveCapacity(records.count)
-        for index in records.indices where records[index].offset >= tracker.next {
-            tracker.receive(records[index].offset, records[index].timestamp)
-            works.append(work(records[index]))
-        }
-        return works
-    }
-
-    mutating func settle(_ offsets: some Sequence<Offset>) {
-        for offset in offsets { tracker.done(offset) }
+    /// What is new of these, in their order.
+    mutating func receive(_ records: [StoredRecord]) -> Works {
+        let known = records.partitioningIndex { $0.offset >= tracker.next }
+        let new = known == 0 ? records : Array(records[known...])
+        for index in new.indices { tracker.receive(new[index].offset, new[index].timestamp) }
+        return silent == nil ? Works(fetched: new, origin(isSilent: false)) : Works(new.map(work))
     }
 
     /// What the group is to know next: never behind what it knows, so nothing while state is rebuilt below its commit.

@@ -23,13 +23,13 @@ final class Run<Instant: InstantProtocol & Sendable>: Sendable where Instant.Dur
 
     let id: UInt64
     let key: RecordKey
-    let works: [Work]
+    let works: Works
     let isSide: Bool
     /// Keys that wait for a parked record: of these nothing is handled.
     let blocked: OrderKeySet
     private let mark: Mutex<Mark>
 
-    init(id: UInt64, key: RecordKey, works: [Work], blocked: OrderKeySet = OrderKeySet(), now: Instant) {
+    init(id: UInt64, key: RecordKey, works: Works, blocked: OrderKeySet = OrderKeySet(), now: Instant) {
         self.id = id
         self.key = key
         self.works = works
@@ -90,6 +90,8 @@ struct RunResult: Sendable {
         indirect case failed(HandlerFailure)
         /// An earlier record of its key failed, in this run or before.
         case behind
+
+        var isDone: Bool { if case .done = self { true } else { false } }
     }
 
     var outcomes: [Outcome] = []

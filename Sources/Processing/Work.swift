@@ -52,27 +52,38 @@ struct Work: Sendable {
         case some(Apart)
     }
 
+    /// Where a record comes from, and what follows from that.
+    struct Origin: Sendable {
+        /// Which partition of the lane it is of.
+        var place = 0
+        /// Which main input it is of; 0 for all where they share one line.
+        var input = 0
+        /// From a side input: ahead of the others, and never behind a parked one of them.
+        var isSide = false
+        /// Handled for its state alone: its outputs were written by an earlier owner.
+        var isSilent = false
+    }
+
     private(set) var record: StoredRecord
     /// What it counts against the lane's bound, from its arrival on.
     let bytes: Int
-    /// Handled for its state alone: its outputs were written by an earlier owner.
-    var isSilent = false
-    /// From a side input: ahead of the others, and never behind a parked one of them.
-    var isSide = false
-    /// Which main input it is of; 0 for all where they share one line.
-    var input = 0
-    /// Which partition of the lane it is of.
-    var place = 0
+    let origin: Origin
     /// What its handler is told; set when a run begins.
     var effect = EffectOutcome.none
     /// It failed or was held before: later records of its key stand behind it.
     var isHead = false
     private var memory = Memory.none
 
-    init(_ record: StoredRecord) {
+    init(_ record: StoredRecord, _ origin: Origin = Origin()) {
         self.record = record
+        self.origin = origin
         bytes = record.byteCount
     }
+
+    var place: Int { origin.place }
+    var input: Int { origin.input }
+    var isSide: Bool { origin.isSide }
+    var isSilent: Bool { origin.isSilent }
 
     var fate: Fate {
         get { apart.fate }

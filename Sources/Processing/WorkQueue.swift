@@ -2,10 +2,8 @@
 /// passed on as it is.
 struct WorkQueue {
     private struct Stretch {
-        var works: [Work]
+        var works: Works
         var taken = 0
-        /// What suits with one of them suits with all.
-        var isAlike: Bool
     }
 
     private var stretches = Fifo<Stretch>()
@@ -14,16 +12,16 @@ struct WorkQueue {
     var first: Work? { stretches.first.map { $0.works[$0.taken] } }
 
     /// Works, not none, behind all others.
-    mutating func append(_ works: [Work], isAlike: Bool) { stretches.append(Stretch(works: works, isAlike: isAlike)) }
+    mutating func append(_ works: Works) { stretches.append(Stretch(works: works)) }
 
     /// Works, not none, before all others.
-    mutating func prepend(_ works: [Work]) { stretches.prepend([Stretch(works: works, isAlike: works.count == 1)]) }
+    mutating func prepend(_ works: Works) { stretches.prepend([Stretch(works: works)]) }
 
     /// Takes works from the front: up to `most`, and while they suit.
-    mutating func popFirst(upTo most: Int, while suits: (Work) -> Bool) -> [Work] {
+    mutating func popFirst(upTo most: Int, while suits: (Work) -> Bool) -> Works {
         guard let first = stretches.first else { return [] }
         let isLargeEnough = first.works.count > most / 2 || stretches.count == 1
-        if isLargeEnough, first.isAlike, first.taken == 0, first.works.count <= most {
+        if isLargeEnough, first.works.areAlike, first.taken == 0, first.works.count <= most {
             return suits(first.works[0]) ? stretches.popFirst()?.works ?? [] : []
         }
         var taken: [Work] = []
@@ -31,7 +29,7 @@ struct WorkQueue {
             taken.append(work)
             dropFirst()
         }
-        return taken
+        return Works(taken)
     }
 
     private mutating func dropFirst() {
