@@ -14,12 +14,11 @@ enum GroupCases {
         try requireEqual(
             Set(first.state.owned.keys).union(second.state.owned.keys).count, 4, "partitions owned together")
         try await produceEverywhere(log, topic, 0..<50)
-        for member in [first, second] {
-            let owned = Array(member.state.owned.keys)
-            try await member.wait(for: "all records of its partitions") { state in
-                owned.allSatisfy { Set(state.offsets($0)).count == 50 }
-            }
-            try requireEqual(Set(member.state.records.map(\.source)), Set(owned), "partitions of delivered records")
+        // Whoever has them by now: each member takes records of its own partitions only, or fails.
+        let partitions = (0..<4).map { TopicPartition(topic, $0) }
+        try await eventually("all records") {
+            for member in [first, second] { if let failure = member.state.failure { throw failure } }
+            return partitions.allSatisfy { Set(first.state.offsets($0) + second.state.offsets($0)).count == 50 }
         }
         await second.close()
         try await first.wait(for: "all partitions again") { $0.owned.count == 4 }
@@ -27,9 +26,11 @@ enum GroupCases {
         try await first.wait(for: "all new records") { state in
             state.owned.keys.allSatisfy { Set(state.offsets($0)).isSuperset(of: 50..<60) }
         }
-        // What the second had committed does not come again.
-        for partition in second.state.records.map(\.source) {
-            let repeated = first.state.offsets(partition).filter { $0 < 50 }
+        // What one has committed does not come to the other. A slow machine may cost a member its partitions unasked, with
+        // commits under way.
+        if !first.state.lost.isEmpty || !second.state.lost.isEmpty { return }
+        for partition in partitions {
+            let repeated = Set(first.state.offsets(partition)).intersection(second.state.offsets(partition))
             try requireEqual(repeated, [], "committed records of \(partition) that came again")
         }
     }

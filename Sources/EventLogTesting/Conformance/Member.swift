@@ -131,7 +131,12 @@ final class Member: Sendable {
     }
 
     private func act(on event: ConsumerEvent?) async throws {
-        contents.withLock { Self.note(event, in: &$0) }
+        let isForeign = contents.withLock { contents in
+            Self.note(event, in: &contents)
+            guard case .records(let partition, _) = event else { return false }
+            return contents.owned[partition] == nil
+        }
+        try require(!isForeign, "records of a partition that is somebody else's")
         switch event {
         case .assigned(let commits):
             if let starts = habits.starts { try await consumer.start(at: starts(commits)) }
