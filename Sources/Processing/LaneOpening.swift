@@ -64,7 +64,8 @@ struct LaneOpening<C: Clock>: Sendable where C.Duration == Duration {
         return .init(
             configuration: context.configuration, retry: processor.retry, work: processor.work,
             keepsState: processor.state != .none, group: context.group, deadLetterTopic: context.deadLetterTopic,
-            effects: processor.effects, commitGap: processor.commitGap, inputs: processor.inputs, sideInputs: Set(processor.sideInputs),
+            effects: processor.effects, commitGap: processor.commitGap, inputs: processor.inputs,
+            sideInputs: Set(processor.sideInputs),
             scope: { processor.outageScope(of: $0) }, deadline: { processor.deadline(of: $0) })
     }
 

@@ -24,10 +24,8 @@ extension LaneState {
             }
         }
         if rules.keepsState {
-            job.state = StateFlush(
-                writes: overlay.takeForFlush(),
-                applied: Dictionary(
-                    uniqueKeysWithValues: partitions.indices.map { (partitions.sources[$0].topic, partitions[$0].tracker.applied) }))
+            let applied = partitions.indices.map { (partitions.sources[$0].topic, partitions[$0].tracker.applied) }
+            job.state = StateFlush(writes: overlay.takeForFlush(), applied: Dictionary(uniqueKeysWithValues: applied))
         }
         outputs = []
         uncommitted = (0, 0)

@@ -50,13 +50,10 @@ extension LaneState {
                 defer { isFirst = false }
                 return isFirst || work.isOfLine(first) && work.canJoin(first)
             }
-            if mustBeLookedThrough(works) { takeOutWaiting(&works, now) }
-            if works.isEmpty {
-                next = queues.first(of: key)
-                continue
-            }
             alone = max(0, alone - 1)
-            return works
+            if mustBeLookedThrough(works) { takeOutWaiting(&works, now) }
+            if !works.isEmpty { return works }
+            next = queues.first(of: key)
         }
         return []
     }
