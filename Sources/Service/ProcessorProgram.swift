@@ -38,8 +38,11 @@ struct ProcessorProgram: ParsableCommand {
     /// What the command line asks for. Prints help or one line about a mistake and ends the process instead.
     static func parsed() -> any ProcessorCommand {
         do {
-            guard let command = try parseAsRoot() as? any ProcessorCommand else { exit() }
-            return command
+            var command = try parseAsRoot()
+            if let command = command as? any ProcessorCommand { return command }
+            // Asked for help, of this program or of one of its commands.
+            try command.run()
+            exit()
         } catch {
             exit(withError: error)
         }
