@@ -48,6 +48,10 @@ import WhatsApp
         try await eventually("every message is answered", within: .seconds(120)) {
             try await Set(answers(log, topics).map(\.cause)).count >= count
         }
+        // The others may have answered everything before it was there; then it would hear of its stop too early.
+        try await eventually("it has started") {
+            try String(contentsOfFile: "\(folder)/last.log", encoding: .utf8).contains(#""message":"started""#)
+        }
         #expect(try await last.stop() == .exited(0))
         try await check(count, log, topics)
         await log.close()
