@@ -83,3 +83,12 @@ extension HTTP1Transcript.Request {
         names.map { name in fields.first { $0.name.lowercased() == name.lowercased() }?.value ?? "-" }
     }
 }
+
+extension RequestHead {
+    /// The head of a request given whole; nil for what is none.
+    init?(parsing request: String) {
+        var parser = HTTP1Parser(HTTP1Parser.Limits())
+        guard case .head = parser.next(Array(request.utf8).span.bytes).event else { return nil }
+        self = parser.takeHead()
+    }
+}
